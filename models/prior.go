@@ -126,7 +126,7 @@ func (p *Prior) encodePayload(e *encoder) error {
 		if !ok {
 			return fmt.Errorf("a prior over a %T cannot be written to a file", p.base)
 		}
-		if err := u.encodePayload(&base); err != nil {
+		if err := u.baseline().encodePayload(&base); err != nil {
 			return err
 		}
 	}

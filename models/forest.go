@@ -1,0 +1,102 @@
+package models
+
+import "fmt"
+
+// Forest is a causal forest: every tree's leaf holds one effect per arm, and
+// trees come in groups grown on the same half of the sample (a bag of little
+// bags: Sexton and Laake 2009; Athey, Tibshirani and Wager 2019, section 4.1),
+// from which the variance of the average is estimated.
+type Forest struct {
+	Arms  int
+	Group int         // trees per group, at least 2
+	Trees []Tree      // without leaf values; a whole number of groups
+	Value [][]float64 // per tree: leaf*Arms+arm
+	// PriorVariance per arm is added in the shrinkage of the variance
+	// estimate, which from few groups alone may turn out negative.
+	PriorVariance []float64
+}
+
+func (f *Forest) check(features int) error {
+	if f.Arms < 1 || 2*f.Arms > MaxUpliftOutputs || f.Group < 2 || len(f.Trees) == 0 || len(f.Trees)%f.Group != 0 {
+		return fmt.Errorf("forest of %d trees in groups of %d with %d arms", len(f.Trees), f.Group, f.Arms)
+	}
+	if len(f.Value) != len(f.Trees) || len(f.PriorVariance) != f.Arms {
+		return fmt.Errorf("leaf values of %d trees for %d, prior variances %d", len(f.Value), len(f.Trees), len(f.PriorVariance))
+	}
+	for i := range f.Trees {
+		if err := checkNativeTree(&f.Trees[i], features, len(f.Value[i])/f.Arms); err != nil {
+			return fmt.Errorf("tree %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// fill writes the mean effect per arm, then its variance per arm:
+// between-group variance less what trees within a group explain, shrunk.
+func (f *Forest) fill(x, out []float64) {
+	k := f.Arms
+	mean, second := out[:k], out[k:]
+	clear(out)
+	var groupBuf, withinBuf [MaxUpliftOutputs / 2]float64
+	within := withinBuf[:k] // Σ of squared tree values
+	group := groupBuf[:k]
+	for at := 0; at < len(f.Trees); at += f.Group {
+		clear(group)
+		for t := at; t < at+f.Group; t++ {
+			leaf := int(f.Trees[t].leafOf(x)) * k
+			for a, v := range f.Value[t][leaf : leaf+k] {
+				group[a] += v
+				within[a] += v * v
+			}
+		}
+		for a, v := range group {
+			mean[a] += v
+			second[a] += v * v
+		}
+	}
+	n, g := float64(len(f.Trees)), float64(f.Group)
+	groups := n / g
+	for a := range mean {
+		m := mean[a] / n
+		between := second[a]/(g*g*groups) - m*m
+		noise := (within[a]/n - second[a]/(g*g*groups)) / (g - 1)
+		v := f.PriorVariance[a]
+		raw := max(between-noise, 0)
+		mean[a] = m
+		second[a] = (groups*raw + forestPriorGroups*v) / (groups + forestPriorGroups)
+	}
+}
+
+// forestPriorGroups is the weight of PriorVariance, in groups.
+const forestPriorGroups = 25
+
+func (f *Forest) encode(e *encoder) {
+	e.u32(uint32(f.Arms))
+	e.u32(uint32(f.Group))
+	e.f64s(f.PriorVariance)
+	e.u32(uint32(len(f.Trees)))
+	for i := range f.Trees {
+		encodeTree(e, &f.Trees[i])
+	}
+	for _, v := range f.Value {
+		e.f64s(v)
+	}
+}
+
+func decodeForest(d *decoder) *Forest {
+	f := &Forest{Arms: int(d.u32()), Group: int(d.u32()), PriorVariance: d.finites("prior variances")}
+	if d.err == nil && (f.Arms < 1 || f.Arms > MaxUpliftOutputs) {
+		d.fail("forest of %d arms", f.Arms)
+	}
+	f.Trees = decodeTrees(d, false)
+	for range f.Trees {
+		if d.err != nil {
+			return f
+		}
+		f.Value = append(f.Value, d.finites("leaf effects"))
+		if last := f.Value[len(f.Value)-1]; d.err == nil && len(last)%f.Arms != 0 {
+			d.fail("%d leaf effects of %d arms", len(last), f.Arms)
+		}
+	}
+	return f
+}

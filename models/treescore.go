@@ -1,0 +1,140 @@
+package models
+
+import (
+	"fmt"
+	"math"
+)
+
+// treeScorer walks the trees of one native ensemble.
+type treeScorer struct {
+	m *Ensemble
+}
+
+func newTreeScorer(m *Ensemble, features int) (*treeScorer, error) {
+	if m.Outputs < 1 || len(m.Base) != m.Outputs || m.Link == LinkSoftmax {
+		return nil, fmt.Errorf("ensemble of %d outputs with %d bases and link %d", m.Outputs, len(m.Base), m.Link)
+	}
+	for i := range m.Trees {
+		if err := checkNativeTree(&m.Trees[i], features, len(m.Trees[i].Leaf)); err != nil {
+			return nil, fmt.Errorf("tree %d: %w", i, err)
+		}
+	}
+	return &treeScorer{m}, nil
+}
+
+func (s *treeScorer) fill(x, out []float64) {
+	m := s.m
+	clear(out)
+	if m.Outputs == 1 {
+		sum := 0.0
+		for i := range m.Trees {
+			t := &m.Trees[i]
+			sum += t.Leaf[t.leafOf(x)]
+		}
+		out[0] = sum
+	} else {
+		for i := range m.Trees {
+			t := &m.Trees[i]
+			out[i%m.Outputs] += t.Leaf[t.leafOf(x)]
+		}
+	}
+	average, scale := m.Average, m.Scale
+	if average == 0 {
+		average = 1
+	}
+	if scale == 0 {
+		scale = 1
+	}
+	for k := range out {
+		out[k] = applyLink(m.Link, scale, (out[k]+m.Base[k])*average)
+	}
+}
+
+// leafOf walks a checked tree of the native kind (NodeMissingNaN and
+// categories; no NodeMissingZero, no NodeStrict).
+func (t *Tree) leafOf(x []float64) int32 {
+	if len(t.Feature) == 0 {
+		return 0
+	}
+	node := int32(0)
+	for node >= 0 {
+		v := x[t.Feature[node]]
+		left := v <= t.Threshold[node]
+		if v != v || t.Flags[node]&NodeCategorical != 0 {
+			left = t.leftSpecial(node, v)
+		}
+		if left {
+			node = t.Left[node]
+		} else {
+			node = t.Right[node]
+		}
+	}
+	return ^node
+}
+
+// leftSpecial decides a missing value or a category.
+func (t *Tree) leftSpecial(node int32, v float64) bool {
+	if v != v {
+		return t.Flags[node]&NodeDefaultLeft != 0
+	}
+	words := t.CatWords[node]
+	if v < 0 || v >= float64(words)*32 {
+		return false
+	}
+	k := int32(v)
+	return t.CatBits[t.CatOffset[node]+k>>5]>>(k&31)&1 != 0
+}
+
+// checkNativeTree refuses what would loop, read outside or miss a leaf: children
+// lie behind their parent, and every node and leaf has one parent.
+func checkNativeTree(t *Tree, features, leaves int) error {
+	n := len(t.Feature)
+	if len(t.Threshold) != n || len(t.Left) != n || len(t.Right) != n || len(t.Flags) != n {
+		return fmt.Errorf("arrays of %d nodes differ in length", n)
+	}
+	if leaves != n+1 {
+		return fmt.Errorf("%d leaves for %d nodes", leaves, n)
+	}
+	seen := make([]bool, 2*n+1)
+	for i := range n {
+		if t.Feature[i] < 0 || int(t.Feature[i]) >= features {
+			return fmt.Errorf("node %d tests feature %d of %d", i, t.Feature[i], features)
+		}
+		if math.IsNaN(t.Threshold[i]) {
+			return fmt.Errorf("node %d has no threshold", i)
+		}
+		if t.Flags[i]&(NodeMissingZero|NodeStrict) != 0 {
+			return fmt.Errorf("node %d has flags %#x of a foreign format", i, t.Flags[i])
+		}
+		if err := t.checkCategories(i); err != nil {
+			return err
+		}
+		for _, c := range [2]int32{t.Left[i], t.Right[i]} {
+			at := int(c)
+			if c < 0 {
+				at = n + int(^c)
+			} else if c <= int32(i) || int(c) >= n {
+				return fmt.Errorf("node %d has child %d", i, c)
+			}
+			if at >= len(seen) || seen[at] {
+				return fmt.Errorf("node %d has child %d, absent or of another parent", i, c)
+			}
+			seen[at] = true
+		}
+	}
+	return nil
+}
+
+func (t *Tree) checkCategories(i int) error {
+	if t.Flags[i]&NodeCategorical == 0 {
+		return nil
+	}
+	if len(t.CatOffset) != len(t.Feature) || len(t.CatWords) != len(t.Feature) {
+		return fmt.Errorf("node %d: categories of %d nodes for %d", i, len(t.CatOffset), len(t.Feature))
+	}
+	o, w := int(t.CatOffset[i]), int(t.CatWords[i])
+	if o < 0 || w < 0 || o > len(t.CatBits) || w > len(t.CatBits)-o {
+		return fmt.Errorf("node %d: category bits %d+%d of %d", i, o, w, len(t.CatBits))
+	}
+	return nil
+}
