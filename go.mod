@@ -1,6 +1,7 @@
 module github.com/rebound-engine/rebound
 
-go 1.26
+go 1.26.0
+
 require (
 	buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go v1.36.12-20260825204119-511051f7f437.1
 	buf.build/go/protovalidate v1.4.0
