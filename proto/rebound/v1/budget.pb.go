@@ -23,114 +23,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What a budget promises.
-type Guarantee int32
-
-const (
-	Guarantee_GUARANTEE_UNSPECIFIED Guarantee = 0
-	// Ceilings of open offers and what is settled never exceed the limit.
-	Guarantee_GUARANTEE_HARD Guarantee = 1
-	// Expected cost of open offers and what is settled stay below the limit less a buffer; may overrun.
-	Guarantee_GUARANTEE_EXPECTED Guarantee = 2
-)
-
-// Enum value maps for Guarantee.
-var (
-	Guarantee_name = map[int32]string{
-		0: "GUARANTEE_UNSPECIFIED",
-		1: "GUARANTEE_HARD",
-		2: "GUARANTEE_EXPECTED",
-	}
-	Guarantee_value = map[string]int32{
-		"GUARANTEE_UNSPECIFIED": 0,
-		"GUARANTEE_HARD":        1,
-		"GUARANTEE_EXPECTED":    2,
-	}
-)
-
-func (x Guarantee) Enum() *Guarantee {
-	p := new(Guarantee)
-	*p = x
-	return p
-}
-
-func (x Guarantee) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (Guarantee) Descriptor() protoreflect.EnumDescriptor {
-	return file_rebound_v1_budget_proto_enumTypes[0].Descriptor()
-}
-
-func (Guarantee) Type() protoreflect.EnumType {
-	return &file_rebound_v1_budget_proto_enumTypes[0]
-}
-
-func (x Guarantee) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use Guarantee.Descriptor instead.
-func (Guarantee) EnumDescriptor() ([]byte, []int) {
-	return file_rebound_v1_budget_proto_rawDescGZIP(), []int{0}
-}
-
-// How a budget's money is spread over its period.
-type Pacing int32
-
-const (
-	Pacing_PACING_UNSPECIFIED Pacing = 0
-	// First come, first served.
-	Pacing_PACING_NONE Pacing = 1
-	// Never ahead of the clock.
-	Pacing_PACING_EVEN Pacing = 2
-	// By a shadow price that rises when spending is ahead.
-	Pacing_PACING_DUAL Pacing = 3
-)
-
-// Enum value maps for Pacing.
-var (
-	Pacing_name = map[int32]string{
-		0: "PACING_UNSPECIFIED",
-		1: "PACING_NONE",
-		2: "PACING_EVEN",
-		3: "PACING_DUAL",
-	}
-	Pacing_value = map[string]int32{
-		"PACING_UNSPECIFIED": 0,
-		"PACING_NONE":        1,
-		"PACING_EVEN":        2,
-		"PACING_DUAL":        3,
-	}
-)
-
-func (x Pacing) Enum() *Pacing {
-	p := new(Pacing)
-	*p = x
-	return p
-}
-
-func (x Pacing) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (Pacing) Descriptor() protoreflect.EnumDescriptor {
-	return file_rebound_v1_budget_proto_enumTypes[1].Descriptor()
-}
-
-func (Pacing) Type() protoreflect.EnumType {
-	return &file_rebound_v1_budget_proto_enumTypes[1]
-}
-
-func (x Pacing) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use Pacing.Descriptor instead.
-func (Pacing) EnumDescriptor() ([]byte, []int) {
-	return file_rebound_v1_budget_proto_rawDescGZIP(), []int{1}
-}
-
 // A budget in one period.
 type Budget struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -138,30 +30,35 @@ type Budget struct {
 	BudgetId string `protobuf:"bytes,1,opt,name=budget_id,json=budgetId,proto3" json:"budget_id,omitempty"`
 	// The scope that wrote it.
 	Scope string `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
-	// E.g. 2026-09.
+	// day, week, month or fixed.
 	Period string `protobuf:"bytes,3,opt,name=period,proto3" json:"period,omitempty"`
 	// Start of the period.
 	StartsAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=starts_at,json=startsAt,proto3" json:"starts_at,omitempty"`
 	// End of the period, exclusive.
 	EndsAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=ends_at,json=endsAt,proto3" json:"ends_at,omitempty"`
-	// What it promises.
-	Guarantee Guarantee `protobuf:"varint,6,opt,name=guarantee,proto3,enum=rebound.v1.Guarantee" json:"guarantee,omitempty"`
-	// How it is spread.
-	Pacing Pacing `protobuf:"varint,7,opt,name=pacing,proto3,enum=rebound.v1.Pacing" json:"pacing,omitempty"`
+	// hard: ceilings of open offers and what is settled never exceed the limit.
+	// expected: expected cost of open offers and what is settled stay below the limit less a buffer; it may overrun.
+	Guarantee string `protobuf:"bytes,6,opt,name=guarantee,proto3" json:"guarantee,omitempty"`
+	// none: first come, first served. even: never ahead of the clock. dual: by a shadow price that rises when spending is ahead.
+	Pacing string `protobuf:"bytes,7,opt,name=pacing,proto3" json:"pacing,omitempty"`
 	// What may be spent.
 	Limit *Money `protobuf:"bytes,8,opt,name=limit,proto3" json:"limit,omitempty"`
-	// Held for open offers.
+	// Ceilings of open offers.
 	Reserved *Money `protobuf:"bytes,9,opt,name=reserved,proto3" json:"reserved,omitempty"`
+	// Expected cost of open offers.
+	Expected *Money `protobuf:"bytes,10,opt,name=expected,proto3" json:"expected,omitempty"`
 	// Spent by redemptions.
-	Settled *Money `protobuf:"bytes,10,opt,name=settled,proto3" json:"settled,omitempty"`
+	Settled *Money `protobuf:"bytes,11,opt,name=settled,proto3" json:"settled,omitempty"`
 	// Reserved and given back: expired, released, or redeemed for less.
-	Released *Money `protobuf:"bytes,11,opt,name=released,proto3" json:"released,omitempty"`
-	// Spent above the limit; only expected budgets can.
-	Overrun *Money `protobuf:"bytes,12,opt,name=overrun,proto3" json:"overrun,omitempty"`
+	Released *Money `protobuf:"bytes,12,opt,name=released,proto3" json:"released,omitempty"`
+	// Debited in the log ahead of use and not spent yet.
+	Held *Money `protobuf:"bytes,13,opt,name=held,proto3" json:"held,omitempty"`
+	// Settled above the limit.
+	Overrun *Money `protobuf:"bytes,14,opt,name=overrun,proto3" json:"overrun,omitempty"`
 	// The shadow price now.
-	Lambda float64 `protobuf:"fixed64,13,opt,name=lambda,proto3" json:"lambda,omitempty"`
-	// How many offers are open.
-	OpenOffers    uint64 `protobuf:"varint,14,opt,name=open_offers,json=openOffers,proto3" json:"open_offers,omitempty"`
+	Lambda float64 `protobuf:"fixed64,15,opt,name=lambda,proto3" json:"lambda,omitempty"`
+	// Of an expected budget: the chance that open offers cost more than is left.
+	OverrunChance float64 `protobuf:"fixed64,16,opt,name=overrun_chance,json=overrunChance,proto3" json:"overrun_chance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -231,18 +128,18 @@ func (x *Budget) GetEndsAt() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *Budget) GetGuarantee() Guarantee {
+func (x *Budget) GetGuarantee() string {
 	if x != nil {
 		return x.Guarantee
 	}
-	return Guarantee_GUARANTEE_UNSPECIFIED
+	return ""
 }
 
-func (x *Budget) GetPacing() Pacing {
+func (x *Budget) GetPacing() string {
 	if x != nil {
 		return x.Pacing
 	}
-	return Pacing_PACING_UNSPECIFIED
+	return ""
 }
 
 func (x *Budget) GetLimit() *Money {
@@ -255,6 +152,13 @@ func (x *Budget) GetLimit() *Money {
 func (x *Budget) GetReserved() *Money {
 	if x != nil {
 		return x.Reserved
+	}
+	return nil
+}
+
+func (x *Budget) GetExpected() *Money {
+	if x != nil {
+		return x.Expected
 	}
 	return nil
 }
@@ -273,6 +177,13 @@ func (x *Budget) GetReleased() *Money {
 	return nil
 }
 
+func (x *Budget) GetHeld() *Money {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
 func (x *Budget) GetOverrun() *Money {
 	if x != nil {
 		return x.Overrun
@@ -287,9 +198,9 @@ func (x *Budget) GetLambda() float64 {
 	return 0
 }
 
-func (x *Budget) GetOpenOffers() uint64 {
+func (x *Budget) GetOverrunChance() float64 {
 	if x != nil {
-		return x.OpenOffers
+		return x.OverrunChance
 	}
 	return 0
 }
@@ -419,9 +330,7 @@ type GetBudgetRequest struct {
 	// As named in the policies.
 	BudgetId string `protobuf:"bytes,1,opt,name=budget_id,json=budgetId,proto3" json:"budget_id,omitempty"`
 	// The scope that wrote it.
-	Scope string `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
-	// E.g. 2026-09; empty is the current one.
-	Period        string `protobuf:"bytes,3,opt,name=period,proto3" json:"period,omitempty"`
+	Scope         string `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -466,13 +375,6 @@ func (x *GetBudgetRequest) GetBudgetId() string {
 func (x *GetBudgetRequest) GetScope() string {
 	if x != nil {
 		return x.Scope
-	}
-	return ""
-}
-
-func (x *GetBudgetRequest) GetPeriod() string {
-	if x != nil {
-		return x.Period
 	}
 	return ""
 }
@@ -528,24 +430,25 @@ var File_rebound_v1_budget_proto protoreflect.FileDescriptor
 const file_rebound_v1_budget_proto_rawDesc = "" +
 	"\n" +
 	"\x17rebound/v1/budget.proto\x12\n" +
-	"rebound.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17rebound/v1/common.proto\"\xbc\x04\n" +
+	"rebound.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17rebound/v1/common.proto\"\xed\x04\n" +
 	"\x06Budget\x12\x1b\n" +
 	"\tbudget_id\x18\x01 \x01(\tR\bbudgetId\x12\x14\n" +
 	"\x05scope\x18\x02 \x01(\tR\x05scope\x12\x16\n" +
 	"\x06period\x18\x03 \x01(\tR\x06period\x127\n" +
 	"\tstarts_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bstartsAt\x123\n" +
-	"\aends_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06endsAt\x123\n" +
-	"\tguarantee\x18\x06 \x01(\x0e2\x15.rebound.v1.GuaranteeR\tguarantee\x12*\n" +
-	"\x06pacing\x18\a \x01(\x0e2\x12.rebound.v1.PacingR\x06pacing\x12'\n" +
+	"\aends_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06endsAt\x12\x1c\n" +
+	"\tguarantee\x18\x06 \x01(\tR\tguarantee\x12\x16\n" +
+	"\x06pacing\x18\a \x01(\tR\x06pacing\x12'\n" +
 	"\x05limit\x18\b \x01(\v2\x11.rebound.v1.MoneyR\x05limit\x12-\n" +
-	"\breserved\x18\t \x01(\v2\x11.rebound.v1.MoneyR\breserved\x12+\n" +
-	"\asettled\x18\n" +
-	" \x01(\v2\x11.rebound.v1.MoneyR\asettled\x12-\n" +
-	"\breleased\x18\v \x01(\v2\x11.rebound.v1.MoneyR\breleased\x12+\n" +
-	"\aoverrun\x18\f \x01(\v2\x11.rebound.v1.MoneyR\aoverrun\x12\x16\n" +
-	"\x06lambda\x18\r \x01(\x01R\x06lambda\x12\x1f\n" +
-	"\vopen_offers\x18\x0e \x01(\x04R\n" +
-	"openOffers\"\x86\x01\n" +
+	"\breserved\x18\t \x01(\v2\x11.rebound.v1.MoneyR\breserved\x12-\n" +
+	"\bexpected\x18\n" +
+	" \x01(\v2\x11.rebound.v1.MoneyR\bexpected\x12+\n" +
+	"\asettled\x18\v \x01(\v2\x11.rebound.v1.MoneyR\asettled\x12-\n" +
+	"\breleased\x18\f \x01(\v2\x11.rebound.v1.MoneyR\breleased\x12%\n" +
+	"\x04held\x18\r \x01(\v2\x11.rebound.v1.MoneyR\x04held\x12+\n" +
+	"\aoverrun\x18\x0e \x01(\v2\x11.rebound.v1.MoneyR\aoverrun\x12\x16\n" +
+	"\x06lambda\x18\x0f \x01(\x01R\x06lambda\x12%\n" +
+	"\x0eoverrun_chance\x18\x10 \x01(\x01R\roverrunChance\"\x86\x01\n" +
 	"\x12ListBudgetsRequest\x12\x1e\n" +
 	"\x05scope\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x05scope\x12'\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\n" +
@@ -554,23 +457,13 @@ const file_rebound_v1_budget_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\tpageToken\"k\n" +
 	"\x13ListBudgetsResponse\x12,\n" +
 	"\abudgets\x18\x01 \x03(\v2\x12.rebound.v1.BudgetR\abudgets\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"|\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"[\n" +
 	"\x10GetBudgetRequest\x12'\n" +
 	"\tbudget_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\bbudgetId\x12\x1e\n" +
-	"\x05scope\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x05scope\x12\x1f\n" +
-	"\x06period\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18 R\x06period\"?\n" +
+	"\x05scope\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x05scope\"?\n" +
 	"\x11GetBudgetResponse\x12*\n" +
-	"\x06budget\x18\x01 \x01(\v2\x12.rebound.v1.BudgetR\x06budget*R\n" +
-	"\tGuarantee\x12\x19\n" +
-	"\x15GUARANTEE_UNSPECIFIED\x10\x00\x12\x12\n" +
-	"\x0eGUARANTEE_HARD\x10\x01\x12\x16\n" +
-	"\x12GUARANTEE_EXPECTED\x10\x02*S\n" +
-	"\x06Pacing\x12\x16\n" +
-	"\x12PACING_UNSPECIFIED\x10\x00\x12\x0f\n" +
-	"\vPACING_NONE\x10\x01\x12\x0f\n" +
-	"\vPACING_EVEN\x10\x02\x12\x0f\n" +
-	"\vPACING_DUAL\x10\x032\xa9\x01\n" +
+	"\x06budget\x18\x01 \x01(\v2\x12.rebound.v1.BudgetR\x06budget2\xa9\x01\n" +
 	"\rBudgetService\x12N\n" +
 	"\vListBudgets\x12\x1e.rebound.v1.ListBudgetsRequest\x1a\x1f.rebound.v1.ListBudgetsResponse\x12H\n" +
 	"\tGetBudget\x12\x1c.rebound.v1.GetBudgetRequest\x1a\x1d.rebound.v1.GetBudgetResponseB>Z<github.com/rebound-engine/rebound/proto/rebound/v1;reboundv1b\x06proto3"
@@ -587,35 +480,32 @@ func file_rebound_v1_budget_proto_rawDescGZIP() []byte {
 	return file_rebound_v1_budget_proto_rawDescData
 }
 
-var file_rebound_v1_budget_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_rebound_v1_budget_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_rebound_v1_budget_proto_goTypes = []any{
-	(Guarantee)(0),                // 0: rebound.v1.Guarantee
-	(Pacing)(0),                   // 1: rebound.v1.Pacing
-	(*Budget)(nil),                // 2: rebound.v1.Budget
-	(*ListBudgetsRequest)(nil),    // 3: rebound.v1.ListBudgetsRequest
-	(*ListBudgetsResponse)(nil),   // 4: rebound.v1.ListBudgetsResponse
-	(*GetBudgetRequest)(nil),      // 5: rebound.v1.GetBudgetRequest
-	(*GetBudgetResponse)(nil),     // 6: rebound.v1.GetBudgetResponse
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(*Money)(nil),                 // 8: rebound.v1.Money
+	(*Budget)(nil),                // 0: rebound.v1.Budget
+	(*ListBudgetsRequest)(nil),    // 1: rebound.v1.ListBudgetsRequest
+	(*ListBudgetsResponse)(nil),   // 2: rebound.v1.ListBudgetsResponse
+	(*GetBudgetRequest)(nil),      // 3: rebound.v1.GetBudgetRequest
+	(*GetBudgetResponse)(nil),     // 4: rebound.v1.GetBudgetResponse
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*Money)(nil),                 // 6: rebound.v1.Money
 }
 var file_rebound_v1_budget_proto_depIdxs = []int32{
-	7,  // 0: rebound.v1.Budget.starts_at:type_name -> google.protobuf.Timestamp
-	7,  // 1: rebound.v1.Budget.ends_at:type_name -> google.protobuf.Timestamp
-	0,  // 2: rebound.v1.Budget.guarantee:type_name -> rebound.v1.Guarantee
-	1,  // 3: rebound.v1.Budget.pacing:type_name -> rebound.v1.Pacing
-	8,  // 4: rebound.v1.Budget.limit:type_name -> rebound.v1.Money
-	8,  // 5: rebound.v1.Budget.reserved:type_name -> rebound.v1.Money
-	8,  // 6: rebound.v1.Budget.settled:type_name -> rebound.v1.Money
-	8,  // 7: rebound.v1.Budget.released:type_name -> rebound.v1.Money
-	8,  // 8: rebound.v1.Budget.overrun:type_name -> rebound.v1.Money
-	2,  // 9: rebound.v1.ListBudgetsResponse.budgets:type_name -> rebound.v1.Budget
-	2,  // 10: rebound.v1.GetBudgetResponse.budget:type_name -> rebound.v1.Budget
-	3,  // 11: rebound.v1.BudgetService.ListBudgets:input_type -> rebound.v1.ListBudgetsRequest
-	5,  // 12: rebound.v1.BudgetService.GetBudget:input_type -> rebound.v1.GetBudgetRequest
-	4,  // 13: rebound.v1.BudgetService.ListBudgets:output_type -> rebound.v1.ListBudgetsResponse
-	6,  // 14: rebound.v1.BudgetService.GetBudget:output_type -> rebound.v1.GetBudgetResponse
+	5,  // 0: rebound.v1.Budget.starts_at:type_name -> google.protobuf.Timestamp
+	5,  // 1: rebound.v1.Budget.ends_at:type_name -> google.protobuf.Timestamp
+	6,  // 2: rebound.v1.Budget.limit:type_name -> rebound.v1.Money
+	6,  // 3: rebound.v1.Budget.reserved:type_name -> rebound.v1.Money
+	6,  // 4: rebound.v1.Budget.expected:type_name -> rebound.v1.Money
+	6,  // 5: rebound.v1.Budget.settled:type_name -> rebound.v1.Money
+	6,  // 6: rebound.v1.Budget.released:type_name -> rebound.v1.Money
+	6,  // 7: rebound.v1.Budget.held:type_name -> rebound.v1.Money
+	6,  // 8: rebound.v1.Budget.overrun:type_name -> rebound.v1.Money
+	0,  // 9: rebound.v1.ListBudgetsResponse.budgets:type_name -> rebound.v1.Budget
+	0,  // 10: rebound.v1.GetBudgetResponse.budget:type_name -> rebound.v1.Budget
+	1,  // 11: rebound.v1.BudgetService.ListBudgets:input_type -> rebound.v1.ListBudgetsRequest
+	3,  // 12: rebound.v1.BudgetService.GetBudget:input_type -> rebound.v1.GetBudgetRequest
+	2,  // 13: rebound.v1.BudgetService.ListBudgets:output_type -> rebound.v1.ListBudgetsResponse
+	4,  // 14: rebound.v1.BudgetService.GetBudget:output_type -> rebound.v1.GetBudgetResponse
 	13, // [13:15] is the sub-list for method output_type
 	11, // [11:13] is the sub-list for method input_type
 	11, // [11:11] is the sub-list for extension type_name
@@ -634,14 +524,13 @@ func file_rebound_v1_budget_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rebound_v1_budget_proto_rawDesc), len(file_rebound_v1_budget_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      0,
 			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_rebound_v1_budget_proto_goTypes,
 		DependencyIndexes: file_rebound_v1_budget_proto_depIdxs,
-		EnumInfos:         file_rebound_v1_budget_proto_enumTypes,
 		MessageInfos:      file_rebound_v1_budget_proto_msgTypes,
 	}.Build()
 	File_rebound_v1_budget_proto = out.File

@@ -31,7 +31,7 @@ const (
 type BudgetServiceClient interface {
 	// ListBudgets returns the budgets of a scope and of all scopes below it.
 	ListBudgets(ctx context.Context, in *ListBudgetsRequest, opts ...grpc.CallOption) (*ListBudgetsResponse, error)
-	// GetBudget returns one budget in one period.
+	// GetBudget returns one budget in its current period.
 	GetBudget(ctx context.Context, in *GetBudgetRequest, opts ...grpc.CallOption) (*GetBudgetResponse, error)
 }
 
@@ -71,7 +71,7 @@ func (c *budgetServiceClient) GetBudget(ctx context.Context, in *GetBudgetReques
 type BudgetServiceServer interface {
 	// ListBudgets returns the budgets of a scope and of all scopes below it.
 	ListBudgets(context.Context, *ListBudgetsRequest) (*ListBudgetsResponse, error)
-	// GetBudget returns one budget in one period.
+	// GetBudget returns one budget in its current period.
 	GetBudget(context.Context, *GetBudgetRequest) (*GetBudgetResponse, error)
 	mustEmbedUnimplementedBudgetServiceServer()
 }

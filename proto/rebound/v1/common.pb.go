@@ -829,153 +829,6 @@ func (x *PurchaseLine) GetDecisionId() string {
 	return ""
 }
 
-// One input of a decision or a profile.
-type Feature struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// E.g. recency_days.
-	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// What is known.
-	//
-	// Types that are valid to be assigned to Value:
-	//
-	//	*Feature_Number
-	//	*Feature_Flag
-	//	*Feature_Text
-	//	*Feature_Texts
-	//	*Feature_Missing
-	Value         isFeature_Value `protobuf_oneof:"value"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Feature) Reset() {
-	*x = Feature{}
-	mi := &file_rebound_v1_common_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Feature) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Feature) ProtoMessage() {}
-
-func (x *Feature) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_common_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Feature.ProtoReflect.Descriptor instead.
-func (*Feature) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_common_proto_rawDescGZIP(), []int{5}
-}
-
-func (x *Feature) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *Feature) GetValue() isFeature_Value {
-	if x != nil {
-		return x.Value
-	}
-	return nil
-}
-
-func (x *Feature) GetNumber() float64 {
-	if x != nil {
-		if x, ok := x.Value.(*Feature_Number); ok {
-			return x.Number
-		}
-	}
-	return 0
-}
-
-func (x *Feature) GetFlag() bool {
-	if x != nil {
-		if x, ok := x.Value.(*Feature_Flag); ok {
-			return x.Flag
-		}
-	}
-	return false
-}
-
-func (x *Feature) GetText() string {
-	if x != nil {
-		if x, ok := x.Value.(*Feature_Text); ok {
-			return x.Text
-		}
-	}
-	return ""
-}
-
-func (x *Feature) GetTexts() *TextList {
-	if x != nil {
-		if x, ok := x.Value.(*Feature_Texts); ok {
-			return x.Texts
-		}
-	}
-	return nil
-}
-
-func (x *Feature) GetMissing() bool {
-	if x != nil {
-		if x, ok := x.Value.(*Feature_Missing); ok {
-			return x.Missing
-		}
-	}
-	return false
-}
-
-type isFeature_Value interface {
-	isFeature_Value()
-}
-
-type Feature_Number struct {
-	// A number in the feature's unit.
-	Number float64 `protobuf:"fixed64,2,opt,name=number,proto3,oneof"`
-}
-
-type Feature_Flag struct {
-	// A yes or no.
-	Flag bool `protobuf:"varint,3,opt,name=flag,proto3,oneof"`
-}
-
-type Feature_Text struct {
-	// A word.
-	Text string `protobuf:"bytes,4,opt,name=text,proto3,oneof"`
-}
-
-type Feature_Texts struct {
-	// Several words, in order.
-	Texts *TextList `protobuf:"bytes,5,opt,name=texts,proto3,oneof"`
-}
-
-type Feature_Missing struct {
-	// Nothing is known; set to true. A missing value is never zero.
-	Missing bool `protobuf:"varint,6,opt,name=missing,proto3,oneof"`
-}
-
-func (*Feature_Number) isFeature_Value() {}
-
-func (*Feature_Flag) isFeature_Value() {}
-
-func (*Feature_Text) isFeature_Value() {}
-
-func (*Feature_Texts) isFeature_Value() {}
-
-func (*Feature_Missing) isFeature_Value() {}
-
 // Several words.
 type TextList struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -987,7 +840,7 @@ type TextList struct {
 
 func (x *TextList) Reset() {
 	*x = TextList{}
-	mi := &file_rebound_v1_common_proto_msgTypes[6]
+	mi := &file_rebound_v1_common_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -999,7 +852,7 @@ func (x *TextList) String() string {
 func (*TextList) ProtoMessage() {}
 
 func (x *TextList) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_common_proto_msgTypes[6]
+	mi := &file_rebound_v1_common_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1012,7 +865,7 @@ func (x *TextList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextList.ProtoReflect.Descriptor instead.
 func (*TextList) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_common_proto_rawDescGZIP(), []int{6}
+	return file_rebound_v1_common_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TextList) GetValues() []string {
@@ -1042,7 +895,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_rebound_v1_common_proto_msgTypes[7]
+	mi := &file_rebound_v1_common_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1054,7 +907,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_common_proto_msgTypes[7]
+	mi := &file_rebound_v1_common_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1067,7 +920,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_common_proto_rawDescGZIP(), []int{7}
+	return file_rebound_v1_common_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Problem) GetCode() int32 {
@@ -1154,15 +1007,7 @@ const file_rebound_v1_common_proto_rawDesc = "" +
 	"\x10paid_minor_units\x18\x06 \x01(\x03B\x10\xbaH\r\"\v\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00R\x0epaidMinorUnits\x12B\n" +
 	"\x14discount_minor_units\x18\a \x01(\x03B\x10\xbaH\r\"\v\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00R\x12discountMinorUnits\x12(\n" +
 	"\vdecision_id\x18\b \x01(\tB\a\xbaH\x04r\x02\x18@R\n" +
-	"decisionId\"\xb6\x01\n" +
-	"\aFeature\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
-	"\x06number\x18\x02 \x01(\x01H\x00R\x06number\x12\x14\n" +
-	"\x04flag\x18\x03 \x01(\bH\x00R\x04flag\x12\x14\n" +
-	"\x04text\x18\x04 \x01(\tH\x00R\x04text\x12,\n" +
-	"\x05texts\x18\x05 \x01(\v2\x14.rebound.v1.TextListH\x00R\x05texts\x12\x1a\n" +
-	"\amissing\x18\x06 \x01(\bH\x00R\amissingB\a\n" +
-	"\x05value\"\"\n" +
+	"decisionId\"\"\n" +
 	"\bTextList\x12\x16\n" +
 	"\x06values\x18\x01 \x03(\tR\x06values\"\xe1\x01\n" +
 	"\aProblem\x12\x12\n" +
@@ -1224,7 +1069,7 @@ func file_rebound_v1_common_proto_rawDescGZIP() []byte {
 }
 
 var file_rebound_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_rebound_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_rebound_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_rebound_v1_common_proto_goTypes = []any{
 	(Channel)(0),                  // 0: rebound.v1.Channel
 	(Phase)(0),                    // 1: rebound.v1.Phase
@@ -1237,24 +1082,22 @@ var file_rebound_v1_common_proto_goTypes = []any{
 	(*ItemReturn)(nil),            // 8: rebound.v1.ItemReturn
 	(*ReturnLine)(nil),            // 9: rebound.v1.ReturnLine
 	(*PurchaseLine)(nil),          // 10: rebound.v1.PurchaseLine
-	(*Feature)(nil),               // 11: rebound.v1.Feature
-	(*TextList)(nil),              // 12: rebound.v1.TextList
-	(*Problem)(nil),               // 13: rebound.v1.Problem
-	nil,                           // 14: rebound.v1.Problem.MetadataEntry
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*TextList)(nil),              // 11: rebound.v1.TextList
+	(*Problem)(nil),               // 12: rebound.v1.Problem
+	nil,                           // 13: rebound.v1.Problem.MetadataEntry
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_rebound_v1_common_proto_depIdxs = []int32{
 	2,  // 0: rebound.v1.ItemReturn.authorization:type_name -> rebound.v1.Authorization
 	9,  // 1: rebound.v1.ItemReturn.lines:type_name -> rebound.v1.ReturnLine
 	6,  // 2: rebound.v1.ItemReturn.refund:type_name -> rebound.v1.Money
-	15, // 3: rebound.v1.ReturnLine.purchased_at:type_name -> google.protobuf.Timestamp
-	12, // 4: rebound.v1.Feature.texts:type_name -> rebound.v1.TextList
-	14, // 5: rebound.v1.Problem.metadata:type_name -> rebound.v1.Problem.MetadataEntry
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	14, // 3: rebound.v1.ReturnLine.purchased_at:type_name -> google.protobuf.Timestamp
+	13, // 4: rebound.v1.Problem.metadata:type_name -> rebound.v1.Problem.MetadataEntry
+	5,  // [5:5] is the sub-list for method output_type
+	5,  // [5:5] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_rebound_v1_common_proto_init() }
@@ -1262,20 +1105,13 @@ func file_rebound_v1_common_proto_init() {
 	if File_rebound_v1_common_proto != nil {
 		return
 	}
-	file_rebound_v1_common_proto_msgTypes[5].OneofWrappers = []any{
-		(*Feature_Number)(nil),
-		(*Feature_Flag)(nil),
-		(*Feature_Text)(nil),
-		(*Feature_Texts)(nil),
-		(*Feature_Missing)(nil),
-	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rebound_v1_common_proto_rawDesc), len(file_rebound_v1_common_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   9,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

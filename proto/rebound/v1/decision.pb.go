@@ -10,6 +10,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -30,11 +31,11 @@ const (
 	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
 	// An offer is made.
 	Outcome_OUTCOME_OFFER Outcome = 1
-	// No offer is the best, or nothing else was possible.
+	// No offer is the best, or nothing else was possible. A normal answer.
 	Outcome_OUTCOME_NO_OFFER Outcome = 2
 	// The customer is held out for measurement: nothing is shown.
 	Outcome_OUTCOME_HOLDOUT Outcome = 3
-	// The decision was made with less than usual, see degraded; there may be an offer.
+	// Nothing could be scored in time, so nothing is shown; see degraded.
 	Outcome_OUTCOME_FALLBACK Outcome = 4
 )
 
@@ -83,30 +84,30 @@ func (Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{0}
 }
 
-// How far a candidate came.
+// How far a candidate came. A refused one stays at the stage that refused it.
 type Stage int32
 
 const (
 	Stage_STAGE_UNSPECIFIED Stage = 0
-	// Refused by the offer's own terms: phase, channel, category, eligibility, consent.
-	Stage_STAGE_ELIGIBILITY Stage = 1
-	// Refused by a constraint.
-	Stage_STAGE_CONSTRAINT Stage = 2
-	// A model could not score it, or an expression could not be evaluated.
+	// The offer's own terms: disabled, phase, channel, category.
+	Stage_STAGE_CATALOGUE Stage = 1
+	// Eligibility, and constraints that need no score.
+	Stage_STAGE_ELIGIBILITY Stage = 2
+	// The models.
 	Stage_STAGE_SCORING Stage = 3
-	// Refused by a bound.
-	Stage_STAGE_BOUND Stage = 4
-	// Refused by a guardrail.
-	Stage_STAGE_GUARDRAIL Stage = 5
-	// Refused because its cautious score does not beat none.
-	Stage_STAGE_SELECTION Stage = 6
-	// Refused by a cap.
-	Stage_STAGE_CAP Stage = 7
-	// Refused by a budget.
-	Stage_STAGE_BUDGET Stage = 8
-	// Could have been drawn, was not.
-	Stage_STAGE_RANKED Stage = 9
-	// Drawn. With the outcome HOLDOUT it was not shown.
+	// Liability and bounds.
+	Stage_STAGE_BOUNDS Stage = 4
+	// Constraints that read scores or cost.
+	Stage_STAGE_RULES Stage = 5
+	// Goals and guardrails per decision.
+	Stage_STAGE_GOALS Stage = 6
+	// Whether its cautious score beats none.
+	Stage_STAGE_SELECTION Stage = 7
+	// Caps and budgets.
+	Stage_STAGE_LEDGER Stage = 8
+	// It took part in the draw.
+	Stage_STAGE_DRAW Stage = 9
+	// It was drawn. With the outcome HOLDOUT it was not shown.
 	Stage_STAGE_CHOSEN Stage = 10
 )
 
@@ -114,28 +115,28 @@ const (
 var (
 	Stage_name = map[int32]string{
 		0:  "STAGE_UNSPECIFIED",
-		1:  "STAGE_ELIGIBILITY",
-		2:  "STAGE_CONSTRAINT",
+		1:  "STAGE_CATALOGUE",
+		2:  "STAGE_ELIGIBILITY",
 		3:  "STAGE_SCORING",
-		4:  "STAGE_BOUND",
-		5:  "STAGE_GUARDRAIL",
-		6:  "STAGE_SELECTION",
-		7:  "STAGE_CAP",
-		8:  "STAGE_BUDGET",
-		9:  "STAGE_RANKED",
+		4:  "STAGE_BOUNDS",
+		5:  "STAGE_RULES",
+		6:  "STAGE_GOALS",
+		7:  "STAGE_SELECTION",
+		8:  "STAGE_LEDGER",
+		9:  "STAGE_DRAW",
 		10: "STAGE_CHOSEN",
 	}
 	Stage_value = map[string]int32{
 		"STAGE_UNSPECIFIED": 0,
-		"STAGE_ELIGIBILITY": 1,
-		"STAGE_CONSTRAINT":  2,
+		"STAGE_CATALOGUE":   1,
+		"STAGE_ELIGIBILITY": 2,
 		"STAGE_SCORING":     3,
-		"STAGE_BOUND":       4,
-		"STAGE_GUARDRAIL":   5,
-		"STAGE_SELECTION":   6,
-		"STAGE_CAP":         7,
-		"STAGE_BUDGET":      8,
-		"STAGE_RANKED":      9,
+		"STAGE_BOUNDS":      4,
+		"STAGE_RULES":       5,
+		"STAGE_GOALS":       6,
+		"STAGE_SELECTION":   7,
+		"STAGE_LEDGER":      8,
+		"STAGE_DRAW":        9,
 		"STAGE_CHOSEN":      10,
 	}
 )
@@ -360,7 +361,7 @@ type isDecideRequest_Place interface {
 }
 
 type DecideRequest_StoreId struct {
-	// A store's own number, e.g. 0412.
+	// A store's own number, e.g. 0412; it names the scope that ends in it.
 	StoreId string `protobuf:"bytes,4,opt,name=store_id,json=storeId,proto3,oneof"`
 }
 
@@ -376,10 +377,8 @@ func (*DecideRequest_Scope) isDecideRequest_Place() {}
 // What the customer is about to buy.
 type Basket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The whole basket.
-	Total *Money `protobuf:"bytes,1,opt,name=total,proto3" json:"total,omitempty"`
-	// Its lines, if known. Amounts are in the currency of the total.
-	Lines         []*BasketLine `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	// The whole basket, gross. In the currency of the refund.
+	Total         *Money `protobuf:"bytes,1,opt,name=total,proto3" json:"total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -421,86 +420,6 @@ func (x *Basket) GetTotal() *Money {
 	return nil
 }
 
-func (x *Basket) GetLines() []*BasketLine {
-	if x != nil {
-		return x.Lines
-	}
-	return nil
-}
-
-// One line of a basket.
-type BasketLine struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The article.
-	Sku string `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
-	// The category, in the words of the policies.
-	Category string `protobuf:"bytes,2,opt,name=category,proto3" json:"category,omitempty"`
-	// Pieces.
-	Quantity int64 `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	// Price of the whole line, in minor units of the total's currency.
-	PriceMinorUnits int64 `protobuf:"varint,4,opt,name=price_minor_units,json=priceMinorUnits,proto3" json:"price_minor_units,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
-}
-
-func (x *BasketLine) Reset() {
-	*x = BasketLine{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *BasketLine) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*BasketLine) ProtoMessage() {}
-
-func (x *BasketLine) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use BasketLine.ProtoReflect.Descriptor instead.
-func (*BasketLine) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *BasketLine) GetSku() string {
-	if x != nil {
-		return x.Sku
-	}
-	return ""
-}
-
-func (x *BasketLine) GetCategory() string {
-	if x != nil {
-		return x.Category
-	}
-	return ""
-}
-
-func (x *BasketLine) GetQuantity() int64 {
-	if x != nil {
-		return x.Quantity
-	}
-	return 0
-}
-
-func (x *BasketLine) GetPriceMinorUnits() int64 {
-	if x != nil {
-		return x.PriceMinorUnits
-	}
-	return 0
-}
-
 // A decision.
 type DecideResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -512,9 +431,9 @@ type DecideResponse struct {
 	Outcome Outcome `protobuf:"varint,3,opt,name=outcome,proto3,enum=rebound.v1.Outcome" json:"outcome,omitempty"`
 	// What to offer; unset without an offer.
 	Offer *Offer `protobuf:"bytes,4,opt,name=offer,proto3" json:"offer,omitempty"`
-	// What the choice is expected to bring; unset where the choice is none and for EXPLAIN_NONE.
+	// What the assigned candidate is expected to bring; unset if it is none, and for EXPLAIN_NONE.
 	Value *Valuation `protobuf:"bytes,5,opt,name=value,proto3" json:"value,omitempty"`
-	// Every candidate, none included, in the order of the bundle; empty for EXPLAIN_NONE.
+	// Every candidate, none first, then in the order of the bundle; empty for EXPLAIN_NONE.
 	Candidates []*Candidate `protobuf:"bytes,6,rep,name=candidates,proto3" json:"candidates,omitempty"`
 	// The chance with which the assigned candidate was drawn, before the holdout.
 	Propensity float64 `protobuf:"fixed64,7,opt,name=propensity,proto3" json:"propensity,omitempty"`
@@ -522,7 +441,7 @@ type DecideResponse struct {
 	Arms []*ExperimentArm `protobuf:"bytes,8,rep,name=arms,proto3" json:"arms,omitempty"`
 	// What the decision was made from.
 	Provenance *Provenance `protobuf:"bytes,9,opt,name=provenance,proto3" json:"provenance,omitempty"`
-	// What was not as usual; empty when all was.
+	// What was not as it should be; empty when all was.
 	Degraded []*Degradation `protobuf:"bytes,10,rep,name=degraded,proto3" json:"degraded,omitempty"`
 	// Where the time went.
 	Timings *Timings `protobuf:"bytes,11,opt,name=timings,proto3" json:"timings,omitempty"`
@@ -530,15 +449,17 @@ type DecideResponse struct {
 	Explanation *Explanation `protobuf:"bytes,12,opt,name=explanation,proto3" json:"explanation,omitempty"`
 	// The business time of the decision.
 	DecidedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
-	// The request was a dry run: nothing was reserved or logged.
-	DryRun        bool `protobuf:"varint,14,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// The request was a dry run: nothing was reserved, counted or logged.
+	DryRun bool `protobuf:"varint,14,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// The earlier decision for the same return that this one replaced; empty if none.
+	Supersedes    string `protobuf:"bytes,15,opt,name=supersedes,proto3" json:"supersedes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[3]
+	mi := &file_rebound_v1_decision_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -550,7 +471,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[3]
+	mi := &file_rebound_v1_decision_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -563,7 +484,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{3}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *DecideResponse) GetDecisionId() string {
@@ -664,6 +585,13 @@ func (x *DecideResponse) GetDryRun() bool {
 	return false
 }
 
+func (x *DecideResponse) GetSupersedes() string {
+	if x != nil {
+		return x.Supersedes
+	}
+	return ""
+}
+
 // An incentive and its terms.
 type Offer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -671,14 +599,14 @@ type Offer struct {
 	OfferId string `protobuf:"bytes,1,opt,name=offer_id,json=offerId,proto3" json:"offer_id,omitempty"`
 	// percent_off, amount_off, bogo, points_multiplier, free_shipping, bonus_credit or message.
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	// The offer's parameters as written in the policies, by name; amounts are in major units.
+	// The offer's parameters as written in the policies; amounts are in major units.
 	Params []*OfferParam `protobuf:"bytes,3,rep,name=params,proto3" json:"params,omitempty"`
 	// The most a redemption may cost. Printed in the terms and enforced.
 	Ceiling *Money `protobuf:"bytes,4,opt,name=ceiling,proto3" json:"ceiling,omitempty"`
 	// From when the offer can be redeemed.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
-	// Until when, exclusive.
-	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
+	// When it expires.
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// Where it can be redeemed; empty is everywhere.
 	Channels []Channel `protobuf:"varint,7,rep,packed,name=channels,proto3,enum=rebound.v1.Channel" json:"channels,omitempty"`
 	// The categories it applies to; empty is all.
@@ -686,14 +614,14 @@ type Offer struct {
 	// What the law or the retailer wants said with it.
 	Disclosures []*Disclosure `protobuf:"bytes,9,rep,name=disclosures,proto3" json:"disclosures,omitempty"`
 	// Proof of the offer: decision, offer, ceiling and expiry, signed. Send it with the redemption.
-	Token         []byte `protobuf:"bytes,10,opt,name=token,proto3" json:"token,omitempty"`
+	Token         string `protobuf:"bytes,10,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Offer) Reset() {
 	*x = Offer{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[4]
+	mi := &file_rebound_v1_decision_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -705,7 +633,7 @@ func (x *Offer) String() string {
 func (*Offer) ProtoMessage() {}
 
 func (x *Offer) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[4]
+	mi := &file_rebound_v1_decision_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -718,7 +646,7 @@ func (x *Offer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offer.ProtoReflect.Descriptor instead.
 func (*Offer) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{4}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Offer) GetOfferId() string {
@@ -756,9 +684,9 @@ func (x *Offer) GetValidFrom() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *Offer) GetValidUntil() *timestamppb.Timestamp {
+func (x *Offer) GetExpiresAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.ValidUntil
+		return x.ExpiresAt
 	}
 	return nil
 }
@@ -784,11 +712,11 @@ func (x *Offer) GetDisclosures() []*Disclosure {
 	return nil
 }
 
-func (x *Offer) GetToken() []byte {
+func (x *Offer) GetToken() string {
 	if x != nil {
 		return x.Token
 	}
-	return nil
+	return ""
 }
 
 // One parameter of an offer.
@@ -796,15 +724,20 @@ type OfferParam struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// E.g. percent.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Exactly as written, e.g. 0.10.
-	Value         string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// Its value.
+	//
+	// Types that are valid to be assigned to Value:
+	//
+	//	*OfferParam_Number
+	//	*OfferParam_Text
+	Value         isOfferParam_Value `protobuf_oneof:"value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OfferParam) Reset() {
 	*x = OfferParam{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[5]
+	mi := &file_rebound_v1_decision_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +749,7 @@ func (x *OfferParam) String() string {
 func (*OfferParam) ProtoMessage() {}
 
 func (x *OfferParam) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[5]
+	mi := &file_rebound_v1_decision_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,7 +762,7 @@ func (x *OfferParam) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfferParam.ProtoReflect.Descriptor instead.
 func (*OfferParam) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{5}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *OfferParam) GetName() string {
@@ -839,12 +772,48 @@ func (x *OfferParam) GetName() string {
 	return ""
 }
 
-func (x *OfferParam) GetValue() string {
+func (x *OfferParam) GetValue() isOfferParam_Value {
 	if x != nil {
 		return x.Value
 	}
+	return nil
+}
+
+func (x *OfferParam) GetNumber() float64 {
+	if x != nil {
+		if x, ok := x.Value.(*OfferParam_Number); ok {
+			return x.Number
+		}
+	}
+	return 0
+}
+
+func (x *OfferParam) GetText() string {
+	if x != nil {
+		if x, ok := x.Value.(*OfferParam_Text); ok {
+			return x.Text
+		}
+	}
 	return ""
 }
+
+type isOfferParam_Value interface {
+	isOfferParam_Value()
+}
+
+type OfferParam_Number struct {
+	// E.g. 0.1.
+	Number float64 `protobuf:"fixed64,2,opt,name=number,proto3,oneof"`
+}
+
+type OfferParam_Text struct {
+	// E.g. basics.
+	Text string `protobuf:"bytes,3,opt,name=text,proto3,oneof"`
+}
+
+func (*OfferParam_Number) isOfferParam_Value() {}
+
+func (*OfferParam_Text) isOfferParam_Value() {}
 
 // A text that must be shown.
 type Disclosure struct {
@@ -859,7 +828,7 @@ type Disclosure struct {
 
 func (x *Disclosure) Reset() {
 	*x = Disclosure{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[6]
+	mi := &file_rebound_v1_decision_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -871,7 +840,7 @@ func (x *Disclosure) String() string {
 func (*Disclosure) ProtoMessage() {}
 
 func (x *Disclosure) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[6]
+	mi := &file_rebound_v1_decision_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -884,7 +853,7 @@ func (x *Disclosure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disclosure.ProtoReflect.Descriptor instead.
 func (*Disclosure) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{6}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Disclosure) GetDisclosureId() string {
@@ -906,27 +875,31 @@ type Candidate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The offer, or none.
 	OfferId string `protobuf:"bytes,1,opt,name=offer_id,json=offerId,proto3" json:"offer_id,omitempty"`
-	// How far it came.
-	Stage Stage `protobuf:"varint,2,opt,name=stage,proto3,enum=rebound.v1.Stage" json:"stage,omitempty"`
-	// Why it went no further; unset for RANKED and CHOSEN.
-	Refusal *Refusal `protobuf:"bytes,3,opt,name=refusal,proto3" json:"refusal,omitempty"`
-	// Weighted value of its goals less lambda times its expected cost, in major units. Meaningful if scored; none is 0.
-	Score float64 `protobuf:"fixed64,4,opt,name=score,proto3" json:"score,omitempty"`
-	// Whether it was scored at all.
+	// The kind of the offer; empty for none.
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// How far it came; unspecified where the audience may not know.
+	Stage Stage `protobuf:"varint,3,opt,name=stage,proto3,enum=rebound.v1.Stage" json:"stage,omitempty"`
+	// Why it went no further; unset if it took part in the draw.
+	Refusal *Refusal `protobuf:"bytes,4,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	// Whether it was scored.
 	Scored bool `protobuf:"varint,5,opt,name=scored,proto3" json:"scored,omitempty"`
+	// Sum of the goals' contributions less the budgets' charges, in major units; none is exactly 0.
+	Score float64 `protobuf:"fixed64,6,opt,name=score,proto3" json:"score,omitempty"`
 	// The chance that it was drawn.
-	PChoice float64 `protobuf:"fixed64,6,opt,name=p_choice,json=pChoice,proto3" json:"p_choice,omitempty"`
+	PChoice float64 `protobuf:"fixed64,7,opt,name=p_choice,json=pChoice,proto3" json:"p_choice,omitempty"`
 	// The chance that it was shown, the holdout taken into account.
-	PShown float64 `protobuf:"fixed64,7,opt,name=p_shown,json=pShown,proto3" json:"p_shown,omitempty"`
-	// What it was expected to bring; only for EXPLAIN_FULL, and only if scored.
-	Valuation     *Valuation `protobuf:"bytes,8,opt,name=valuation,proto3" json:"valuation,omitempty"`
+	PShown float64 `protobuf:"fixed64,8,opt,name=p_shown,json=pShown,proto3" json:"p_shown,omitempty"`
+	// Caps and every budget had room for it.
+	Fits bool `protobuf:"varint,9,opt,name=fits,proto3" json:"fits,omitempty"`
+	// How its score came about; only for EXPLAIN_FULL, and only as far as it came.
+	Valuation     *Valuation `protobuf:"bytes,10,opt,name=valuation,proto3" json:"valuation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Candidate) Reset() {
 	*x = Candidate{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[7]
+	mi := &file_rebound_v1_decision_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +911,7 @@ func (x *Candidate) String() string {
 func (*Candidate) ProtoMessage() {}
 
 func (x *Candidate) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[7]
+	mi := &file_rebound_v1_decision_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,12 +924,19 @@ func (x *Candidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
 func (*Candidate) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{7}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Candidate) GetOfferId() string {
 	if x != nil {
 		return x.OfferId
+	}
+	return ""
+}
+
+func (x *Candidate) GetKind() string {
+	if x != nil {
+		return x.Kind
 	}
 	return ""
 }
@@ -975,18 +955,18 @@ func (x *Candidate) GetRefusal() *Refusal {
 	return nil
 }
 
-func (x *Candidate) GetScore() float64 {
-	if x != nil {
-		return x.Score
-	}
-	return 0
-}
-
 func (x *Candidate) GetScored() bool {
 	if x != nil {
 		return x.Scored
 	}
 	return false
+}
+
+func (x *Candidate) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
 }
 
 func (x *Candidate) GetPChoice() float64 {
@@ -1003,6 +983,13 @@ func (x *Candidate) GetPShown() float64 {
 	return 0
 }
 
+func (x *Candidate) GetFits() bool {
+	if x != nil {
+		return x.Fits
+	}
+	return false
+}
+
 func (x *Candidate) GetValuation() *Valuation {
 	if x != nil {
 		return x.Valuation
@@ -1013,27 +1000,27 @@ func (x *Candidate) GetValuation() *Valuation {
 // Why a candidate was refused.
 type Refusal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In the words of the policies (ABUSE_RISK) or of the engine: NO_CONSENT, OFFER_DISABLED, NOT_ELIGIBLE, WRONG_PHASE,
-	// WRONG_CHANNEL, WRONG_CATEGORY, EVALUATION_ERROR, MODEL_ERROR, CAP_REACHED, BUDGET_EXHAUSTED. NOT_AVAILABLE where
-	// the audience may not know.
+	// In the words of the policies (ABUSE_RISK) or of the engine: OFFER_DISABLED, PHASE, CHANNEL, CATEGORY, NOT_ELIGIBLE,
+	// NO_CONSENT, EVALUATION_ERROR, MODEL_UNAVAILABLE, MAX_PERCENT_OFF, MAX_LIABILITY, CAP_REACHED, BUDGET_EXHAUSTED,
+	// LOWER_BOUND, EXPLORE_LIMIT, GUARDRAIL_BREACHED. NOT_AVAILABLE where the audience may not know.
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	// The rule, e.g. abuse-risk.
+	// The rule, e.g. abuse-risk; empty if it was no rule.
 	RuleId string `protobuf:"bytes,2,opt,name=rule_id,json=ruleId,proto3" json:"rule_id,omitempty"`
-	// The policy file of the rule, and where in it.
+	// The policy file of the rule.
 	File string `protobuf:"bytes,3,opt,name=file,proto3" json:"file,omitempty"`
-	// From 1; 0 if the reason is no rule's.
+	// From 1.
 	Line int32 `protobuf:"varint,4,opt,name=line,proto3" json:"line,omitempty"`
 	// The scope that wrote the rule.
 	Scope string `protobuf:"bytes,5,opt,name=scope,proto3" json:"scope,omitempty"`
-	// For people; may change.
-	Message       string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
+	// A sentence with the figures of the refusal; may change.
+	Detail        string `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[8]
+	mi := &file_rebound_v1_decision_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1045,7 +1032,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[8]
+	mi := &file_rebound_v1_decision_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1058,7 +1045,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{8}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Refusal) GetReason() string {
@@ -1096,41 +1083,46 @@ func (x *Refusal) GetScope() string {
 	return ""
 }
 
-func (x *Refusal) GetMessage() string {
+func (x *Refusal) GetDetail() string {
 	if x != nil {
-		return x.Message
+		return x.Detail
 	}
 	return ""
 }
 
-// What a candidate was expected to bring.
+// How the score of a candidate came about: the sum of the goals' contributions less the sum of the charges' amounts.
+// Doubles are in major units of currency_code.
 type Valuation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of every amount in here.
+	CurrencyCode string `protobuf:"bytes,1,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
 	// What the models predict.
-	Outcomes []*OutcomeScore `protobuf:"bytes,1,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
+	Outcomes []*OutcomeScore `protobuf:"bytes,2,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
 	// What that is worth.
-	Goals []*GoalValue `protobuf:"bytes,2,rep,name=goals,proto3" json:"goals,omitempty"`
-	// Which budgets would pay, and at which shadow price.
-	Budgets []*BudgetCharge `protobuf:"bytes,3,rep,name=budgets,proto3" json:"budgets,omitempty"`
+	Goals []*GoalValue `protobuf:"bytes,3,rep,name=goals,proto3" json:"goals,omitempty"`
+	// What the budgets ask for it.
+	Charges []*BudgetCharge `protobuf:"bytes,4,rep,name=charges,proto3" json:"charges,omitempty"`
 	// Expected cost if redeemed.
-	Liability *Money `protobuf:"bytes,4,opt,name=liability,proto3" json:"liability,omitempty"`
+	Liability float64 `protobuf:"fixed64,5,opt,name=liability,proto3" json:"liability,omitempty"`
+	// The same rounded up to minor units, as compared with the bounds.
+	LiabilityCharged *Money `protobuf:"bytes,6,opt,name=liability_charged,json=liabilityCharged,proto3" json:"liability_charged,omitempty"`
 	// The most a redemption may cost.
-	Ceiling *Money `protobuf:"bytes,5,opt,name=ceiling,proto3" json:"ceiling,omitempty"`
-	// Liability times the chance of redemption, in major units.
-	ExpectedCost float64 `protobuf:"fixed64,6,opt,name=expected_cost,json=expectedCost,proto3" json:"expected_cost,omitempty"`
-	// Weighted value of the goals less lambda times expected cost, in major units.
-	Score float64 `protobuf:"fixed64,7,opt,name=score,proto3" json:"score,omitempty"`
-	// The same with every uplift at its lower bound.
-	LowerScore float64 `protobuf:"fixed64,8,opt,name=lower_score,json=lowerScore,proto3" json:"lower_score,omitempty"`
-	// The currency of the doubles above.
-	CurrencyCode  string `protobuf:"bytes,9,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
+	Ceiling *Money `protobuf:"bytes,7,opt,name=ceiling,proto3" json:"ceiling,omitempty"`
+	// The chance of a redemption, with the offer.
+	RedeemChance float64 `protobuf:"fixed64,8,opt,name=redeem_chance,json=redeemChance,proto3" json:"redeem_chance,omitempty"`
+	// redeem_chance · liability.
+	ExpectedCost float64 `protobuf:"fixed64,9,opt,name=expected_cost,json=expectedCost,proto3" json:"expected_cost,omitempty"`
+	// The score.
+	Score float64 `protobuf:"fixed64,10,opt,name=score,proto3" json:"score,omitempty"`
+	// The score with every outcome at the lower end of its uplift; 0 unless the policy asks for it.
+	LowerScore    float64 `protobuf:"fixed64,11,opt,name=lower_score,json=lowerScore,proto3" json:"lower_score,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Valuation) Reset() {
 	*x = Valuation{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[9]
+	mi := &file_rebound_v1_decision_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1142,7 +1134,7 @@ func (x *Valuation) String() string {
 func (*Valuation) ProtoMessage() {}
 
 func (x *Valuation) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[9]
+	mi := &file_rebound_v1_decision_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,7 +1147,14 @@ func (x *Valuation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Valuation.ProtoReflect.Descriptor instead.
 func (*Valuation) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{9}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Valuation) GetCurrencyCode() string {
+	if x != nil {
+		return x.CurrencyCode
+	}
+	return ""
 }
 
 func (x *Valuation) GetOutcomes() []*OutcomeScore {
@@ -1172,16 +1171,23 @@ func (x *Valuation) GetGoals() []*GoalValue {
 	return nil
 }
 
-func (x *Valuation) GetBudgets() []*BudgetCharge {
+func (x *Valuation) GetCharges() []*BudgetCharge {
 	if x != nil {
-		return x.Budgets
+		return x.Charges
 	}
 	return nil
 }
 
-func (x *Valuation) GetLiability() *Money {
+func (x *Valuation) GetLiability() float64 {
 	if x != nil {
 		return x.Liability
+	}
+	return 0
+}
+
+func (x *Valuation) GetLiabilityCharged() *Money {
+	if x != nil {
+		return x.LiabilityCharged
 	}
 	return nil
 }
@@ -1191,6 +1197,13 @@ func (x *Valuation) GetCeiling() *Money {
 		return x.Ceiling
 	}
 	return nil
+}
+
+func (x *Valuation) GetRedeemChance() float64 {
+	if x != nil {
+		return x.RedeemChance
+	}
+	return 0
 }
 
 func (x *Valuation) GetExpectedCost() float64 {
@@ -1214,13 +1227,6 @@ func (x *Valuation) GetLowerScore() float64 {
 	return 0
 }
 
-func (x *Valuation) GetCurrencyCode() string {
-	if x != nil {
-		return x.CurrencyCode
-	}
-	return ""
-}
-
 // What a model predicts of one outcome.
 type OutcomeScore struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1235,14 +1241,16 @@ type OutcomeScore struct {
 	// Upper end of it.
 	Upper float64 `protobuf:"fixed64,5,opt,name=upper,proto3" json:"upper,omitempty"`
 	// The lift was written down, not learned.
-	Assumed       bool `protobuf:"varint,6,opt,name=assumed,proto3" json:"assumed,omitempty"`
+	Assumed bool `protobuf:"varint,6,opt,name=assumed,proto3" json:"assumed,omitempty"`
+	// Where the prediction came from: MODEL, DISTILLED, SEGMENT_PRIOR or NO_OFFER.
+	Rung          string `protobuf:"bytes,7,opt,name=rung,proto3" json:"rung,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OutcomeScore) Reset() {
 	*x = OutcomeScore{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[10]
+	mi := &file_rebound_v1_decision_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1262,7 @@ func (x *OutcomeScore) String() string {
 func (*OutcomeScore) ProtoMessage() {}
 
 func (x *OutcomeScore) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[10]
+	mi := &file_rebound_v1_decision_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1275,7 @@ func (x *OutcomeScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeScore.ProtoReflect.Descriptor instead.
 func (*OutcomeScore) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{10}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OutcomeScore) GetOutcome() string {
@@ -1312,26 +1320,37 @@ func (x *OutcomeScore) GetAssumed() bool {
 	return false
 }
 
-// What a candidate adds to one goal.
+func (x *OutcomeScore) GetRung() string {
+	if x != nil {
+		return x.Rung
+	}
+	return ""
+}
+
+// What a candidate adds to one goal, over no offer.
 type GoalValue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As named in the policies, e.g. traffic.
 	Goal string `protobuf:"bytes,1,opt,name=goal,proto3" json:"goal,omitempty"`
-	// In the goal's unit, over no offer.
-	Amount float64 `protobuf:"fixed64,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	// E.g. visit or money.
+	Unit string `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`
+	// In the unit.
+	Amount float64 `protobuf:"fixed64,3,opt,name=amount,proto3" json:"amount,omitempty"`
 	// Money per unit.
-	ValuePerUnit float64 `protobuf:"fixed64,3,opt,name=value_per_unit,json=valuePerUnit,proto3" json:"value_per_unit,omitempty"`
+	ValuePerUnit float64 `protobuf:"fixed64,4,opt,name=value_per_unit,json=valuePerUnit,proto3" json:"value_per_unit,omitempty"`
 	// The scope's weight; 1 for margin.
-	Weight float64 `protobuf:"fixed64,4,opt,name=weight,proto3" json:"weight,omitempty"`
-	// weight · value_per_unit · amount, in major units.
-	Contribution  float64 `protobuf:"fixed64,5,opt,name=contribution,proto3" json:"contribution,omitempty"`
+	Weight float64 `protobuf:"fixed64,5,opt,name=weight,proto3" json:"weight,omitempty"`
+	// weight · value_per_unit · amount.
+	Contribution float64 `protobuf:"fixed64,6,opt,name=contribution,proto3" json:"contribution,omitempty"`
+	// The goal's condition did not hold: it counts for nothing here.
+	Skipped       bool `protobuf:"varint,7,opt,name=skipped,proto3" json:"skipped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GoalValue) Reset() {
 	*x = GoalValue{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[11]
+	mi := &file_rebound_v1_decision_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1343,7 +1362,7 @@ func (x *GoalValue) String() string {
 func (*GoalValue) ProtoMessage() {}
 
 func (x *GoalValue) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[11]
+	mi := &file_rebound_v1_decision_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1356,12 +1375,19 @@ func (x *GoalValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoalValue.ProtoReflect.Descriptor instead.
 func (*GoalValue) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{11}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GoalValue) GetGoal() string {
 	if x != nil {
 		return x.Goal
+	}
+	return ""
+}
+
+func (x *GoalValue) GetUnit() string {
+	if x != nil {
+		return x.Unit
 	}
 	return ""
 }
@@ -1394,26 +1420,29 @@ func (x *GoalValue) GetContribution() float64 {
 	return 0
 }
 
-// What one budget has to do with a candidate.
+func (x *GoalValue) GetSkipped() bool {
+	if x != nil {
+		return x.Skipped
+	}
+	return false
+}
+
+// The shadow price one budget puts on a candidate.
 type BudgetCharge struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As named in the policies.
 	BudgetId string `protobuf:"bytes,1,opt,name=budget_id,json=budgetId,proto3" json:"budget_id,omitempty"`
-	// The scope that wrote the budget.
-	Scope string `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
-	// The budget's period at the time of the decision, e.g. 2026-09.
-	Period string `protobuf:"bytes,3,opt,name=period,proto3" json:"period,omitempty"`
-	// The shadow price: money of value asked per money of expected cost.
-	Lambda float64 `protobuf:"fixed64,4,opt,name=lambda,proto3" json:"lambda,omitempty"`
-	// What is reserved: the ceiling for hard budgets, the expected cost for expected ones.
-	Reserved      *Money `protobuf:"bytes,5,opt,name=reserved,proto3" json:"reserved,omitempty"`
+	// Value asked per unit of expected cost.
+	Lambda float64 `protobuf:"fixed64,2,opt,name=lambda,proto3" json:"lambda,omitempty"`
+	// lambda · expected_cost.
+	Amount        float64 `protobuf:"fixed64,3,opt,name=amount,proto3" json:"amount,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BudgetCharge) Reset() {
 	*x = BudgetCharge{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[12]
+	mi := &file_rebound_v1_decision_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1425,7 +1454,7 @@ func (x *BudgetCharge) String() string {
 func (*BudgetCharge) ProtoMessage() {}
 
 func (x *BudgetCharge) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[12]
+	mi := &file_rebound_v1_decision_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1438,26 +1467,12 @@ func (x *BudgetCharge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BudgetCharge.ProtoReflect.Descriptor instead.
 func (*BudgetCharge) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{12}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BudgetCharge) GetBudgetId() string {
 	if x != nil {
 		return x.BudgetId
-	}
-	return ""
-}
-
-func (x *BudgetCharge) GetScope() string {
-	if x != nil {
-		return x.Scope
-	}
-	return ""
-}
-
-func (x *BudgetCharge) GetPeriod() string {
-	if x != nil {
-		return x.Period
 	}
 	return ""
 }
@@ -1469,11 +1484,11 @@ func (x *BudgetCharge) GetLambda() float64 {
 	return 0
 }
 
-func (x *BudgetCharge) GetReserved() *Money {
+func (x *BudgetCharge) GetAmount() float64 {
 	if x != nil {
-		return x.Reserved
+		return x.Amount
 	}
-	return nil
+	return 0
 }
 
 // The customer's place in an experiment.
@@ -1482,16 +1497,14 @@ type ExperimentArm struct {
 	// As named in the policies.
 	ExperimentId string `protobuf:"bytes,1,opt,name=experiment_id,json=experimentId,proto3" json:"experiment_id,omitempty"`
 	// E.g. holdout or treated.
-	Arm string `protobuf:"bytes,2,opt,name=arm,proto3" json:"arm,omitempty"`
-	// The bucket of 0 to 1 the customer falls in.
-	Bucket        float64 `protobuf:"fixed64,3,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Arm           string `protobuf:"bytes,2,opt,name=arm,proto3" json:"arm,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExperimentArm) Reset() {
 	*x = ExperimentArm{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[13]
+	mi := &file_rebound_v1_decision_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1503,7 +1516,7 @@ func (x *ExperimentArm) String() string {
 func (*ExperimentArm) ProtoMessage() {}
 
 func (x *ExperimentArm) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[13]
+	mi := &file_rebound_v1_decision_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1516,7 +1529,7 @@ func (x *ExperimentArm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentArm.ProtoReflect.Descriptor instead.
 func (*ExperimentArm) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{13}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ExperimentArm) GetExperimentId() string {
@@ -1533,37 +1546,38 @@ func (x *ExperimentArm) GetArm() string {
 	return ""
 }
 
-func (x *ExperimentArm) GetBucket() float64 {
-	if x != nil {
-		return x.Bucket
-	}
-	return 0
-}
-
 // What a decision was made from.
 type Provenance struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Digest of the bundle.
-	BundleDigest string `protobuf:"bytes,1,opt,name=bundle_digest,json=bundleDigest,proto3" json:"bundle_digest,omitempty"`
-	// From the company to the scope that decided, e.g. "", us.ne, us.ne.0412.
-	ScopeChain []string `protobuf:"bytes,2,rep,name=scope_chain,json=scopeChain,proto3" json:"scope_chain,omitempty"`
+	// Name of the bundle.
+	BundleName string `protobuf:"bytes,1,opt,name=bundle_name,json=bundleName,proto3" json:"bundle_name,omitempty"`
+	// Its version, as written.
+	BundleVersion int32 `protobuf:"varint,2,opt,name=bundle_version,json=bundleVersion,proto3" json:"bundle_version,omitempty"`
+	// Its digest.
+	BundleDigest string `protobuf:"bytes,3,opt,name=bundle_digest,json=bundleDigest,proto3" json:"bundle_digest,omitempty"`
+	// Whose policy decided.
+	Scope string `protobuf:"bytes,4,opt,name=scope,proto3" json:"scope,omitempty"`
+	// From the company down to that scope.
+	ScopeChain []string `protobuf:"bytes,5,rep,name=scope_chain,json=scopeChain,proto3" json:"scope_chain,omitempty"`
 	// The scope asked for was unknown, and its nearest known ancestor decided.
-	ScopeFallback bool `protobuf:"varint,3,opt,name=scope_fallback,json=scopeFallback,proto3" json:"scope_fallback,omitempty"`
+	ScopeFallback bool `protobuf:"varint,6,opt,name=scope_fallback,json=scopeFallback,proto3" json:"scope_fallback,omitempty"`
 	// The models, by outcome.
-	Models []*ModelRef `protobuf:"bytes,4,rep,name=models,proto3" json:"models,omitempty"`
+	Models []*ModelRef `protobuf:"bytes,7,rep,name=models,proto3" json:"models,omitempty"`
 	// The log position of the profile; 0 if nothing was known.
-	ProfileVersion uint64 `protobuf:"varint,5,opt,name=profile_version,json=profileVersion,proto3" json:"profile_version,omitempty"`
-	// Seeds the draw, together with customer and return key.
-	Seed string `protobuf:"bytes,6,opt,name=seed,proto3" json:"seed,omitempty"`
+	ProfileVersion uint64 `protobuf:"varint,8,opt,name=profile_version,json=profileVersion,proto3" json:"profile_version,omitempty"`
+	// Business time since the profile's last event; unset if there was none.
+	ProfileAge *durationpb.Duration `protobuf:"bytes,9,opt,name=profile_age,json=profileAge,proto3" json:"profile_age,omitempty"`
+	// Names the salt of the draw; the salt itself stays secret.
+	Seed string `protobuf:"bytes,10,opt,name=seed,proto3" json:"seed,omitempty"`
 	// Where the decision is in the log; 0 for dry runs.
-	Position      uint64 `protobuf:"varint,7,opt,name=position,proto3" json:"position,omitempty"`
+	Position      uint64 `protobuf:"varint,11,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Provenance) Reset() {
 	*x = Provenance{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[14]
+	mi := &file_rebound_v1_decision_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +1589,7 @@ func (x *Provenance) String() string {
 func (*Provenance) ProtoMessage() {}
 
 func (x *Provenance) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[14]
+	mi := &file_rebound_v1_decision_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,12 +1602,33 @@ func (x *Provenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Provenance.ProtoReflect.Descriptor instead.
 func (*Provenance) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{14}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Provenance) GetBundleName() string {
+	if x != nil {
+		return x.BundleName
+	}
+	return ""
+}
+
+func (x *Provenance) GetBundleVersion() int32 {
+	if x != nil {
+		return x.BundleVersion
+	}
+	return 0
 }
 
 func (x *Provenance) GetBundleDigest() string {
 	if x != nil {
 		return x.BundleDigest
+	}
+	return ""
+}
+
+func (x *Provenance) GetScope() string {
+	if x != nil {
+		return x.Scope
 	}
 	return ""
 }
@@ -1626,6 +1661,13 @@ func (x *Provenance) GetProfileVersion() uint64 {
 	return 0
 }
 
+func (x *Provenance) GetProfileAge() *durationpb.Duration {
+	if x != nil {
+		return x.ProfileAge
+	}
+	return nil
+}
+
 func (x *Provenance) GetSeed() string {
 	if x != nil {
 		return x.Seed
@@ -1645,8 +1687,8 @@ type ModelRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What it predicts.
 	Outcome string `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	// Its name.
-	ModelId string `protobuf:"bytes,2,opt,name=model_id,json=modelId,proto3" json:"model_id,omitempty"`
+	// The file in the bundle; empty for priors.
+	File string `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
 	// Digest of the artifact; empty for priors.
 	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
 	// What it said was written down, not learned.
@@ -1657,7 +1699,7 @@ type ModelRef struct {
 
 func (x *ModelRef) Reset() {
 	*x = ModelRef{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[15]
+	mi := &file_rebound_v1_decision_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1669,7 +1711,7 @@ func (x *ModelRef) String() string {
 func (*ModelRef) ProtoMessage() {}
 
 func (x *ModelRef) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[15]
+	mi := &file_rebound_v1_decision_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1682,7 +1724,7 @@ func (x *ModelRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelRef.ProtoReflect.Descriptor instead.
 func (*ModelRef) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{15}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ModelRef) GetOutcome() string {
@@ -1692,9 +1734,9 @@ func (x *ModelRef) GetOutcome() string {
 	return ""
 }
 
-func (x *ModelRef) GetModelId() string {
+func (x *ModelRef) GetFile() string {
 	if x != nil {
-		return x.ModelId
+		return x.File
 	}
 	return ""
 }
@@ -1713,22 +1755,22 @@ func (x *ModelRef) GetAssumed() bool {
 	return false
 }
 
-// Something that was not as usual.
+// Something that was not as it should be.
 type Degradation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The rung the decision fell to: DISTILLED, SEGMENT_PRIOR, NO_OFFER, LOCAL; or SCOPE_FALLBACK, STALE_PROFILE.
-	Rung string `protobuf:"bytes,1,opt,name=rung,proto3" json:"rung,omitempty"`
-	// What it befell: a model, a scope.
-	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
-	// For people; may change.
-	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// What it befell, e.g. outcome purchase, scope us.ne.9999, server.
+	Subject string `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Where scoring landed: MODEL, DISTILLED, SEGMENT_PRIOR or NO_OFFER; empty if scoring is not concerned.
+	Rung string `protobuf:"bytes,2,opt,name=rung,proto3" json:"rung,omitempty"`
+	// Why; for people, may change.
+	Cause         string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Degradation) Reset() {
 	*x = Degradation{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[16]
+	mi := &file_rebound_v1_decision_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1740,7 +1782,7 @@ func (x *Degradation) String() string {
 func (*Degradation) ProtoMessage() {}
 
 func (x *Degradation) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[16]
+	mi := &file_rebound_v1_decision_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1753,14 +1795,7 @@ func (x *Degradation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Degradation.ProtoReflect.Descriptor instead.
 func (*Degradation) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{16}
-}
-
-func (x *Degradation) GetRung() string {
-	if x != nil {
-		return x.Rung
-	}
-	return ""
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Degradation) GetSubject() string {
@@ -1770,33 +1805,42 @@ func (x *Degradation) GetSubject() string {
 	return ""
 }
 
-func (x *Degradation) GetMessage() string {
+func (x *Degradation) GetRung() string {
 	if x != nil {
-		return x.Message
+		return x.Rung
 	}
 	return ""
 }
 
-// Where the time of a decision went.
+func (x *Degradation) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+// Where the time of a decision went, in nanoseconds.
 type Timings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// All of it, inside the server.
+	// All of it, inside the engine.
 	TotalNanos int64 `protobuf:"varint,1,opt,name=total_nanos,json=totalNanos,proto3" json:"total_nanos,omitempty"`
 	// Reading the profile and computing features.
 	ProfileNanos int64 `protobuf:"varint,2,opt,name=profile_nanos,json=profileNanos,proto3" json:"profile_nanos,omitempty"`
-	// Rules, models and values.
-	ScoreNanos int64 `protobuf:"varint,3,opt,name=score_nanos,json=scoreNanos,proto3" json:"score_nanos,omitempty"`
-	// Waiting for the ledger and choosing.
-	ChooseNanos int64 `protobuf:"varint,4,opt,name=choose_nanos,json=chooseNanos,proto3" json:"choose_nanos,omitempty"`
+	// Rules, cost and goals.
+	RulesNanos int64 `protobuf:"varint,3,opt,name=rules_nanos,json=rulesNanos,proto3" json:"rules_nanos,omitempty"`
+	// Models.
+	ScoringNanos int64 `protobuf:"varint,4,opt,name=scoring_nanos,json=scoringNanos,proto3" json:"scoring_nanos,omitempty"`
+	// Waiting for the ledger, and choosing.
+	LedgerNanos int64 `protobuf:"varint,5,opt,name=ledger_nanos,json=ledgerNanos,proto3" json:"ledger_nanos,omitempty"`
 	// Waiting for the log.
-	AppendNanos   int64 `protobuf:"varint,5,opt,name=append_nanos,json=appendNanos,proto3" json:"append_nanos,omitempty"`
+	AppendNanos   int64 `protobuf:"varint,6,opt,name=append_nanos,json=appendNanos,proto3" json:"append_nanos,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Timings) Reset() {
 	*x = Timings{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[17]
+	mi := &file_rebound_v1_decision_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1808,7 +1852,7 @@ func (x *Timings) String() string {
 func (*Timings) ProtoMessage() {}
 
 func (x *Timings) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[17]
+	mi := &file_rebound_v1_decision_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1821,7 +1865,7 @@ func (x *Timings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timings.ProtoReflect.Descriptor instead.
 func (*Timings) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{17}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Timings) GetTotalNanos() int64 {
@@ -1838,16 +1882,23 @@ func (x *Timings) GetProfileNanos() int64 {
 	return 0
 }
 
-func (x *Timings) GetScoreNanos() int64 {
+func (x *Timings) GetRulesNanos() int64 {
 	if x != nil {
-		return x.ScoreNanos
+		return x.RulesNanos
 	}
 	return 0
 }
 
-func (x *Timings) GetChooseNanos() int64 {
+func (x *Timings) GetScoringNanos() int64 {
 	if x != nil {
-		return x.ChooseNanos
+		return x.ScoringNanos
+	}
+	return 0
+}
+
+func (x *Timings) GetLedgerNanos() int64 {
+	if x != nil {
+		return x.LedgerNanos
 	}
 	return 0
 }
@@ -1862,35 +1913,29 @@ func (x *Timings) GetAppendNanos() int64 {
 // What, together with the candidates, is needed to redo a decision by hand.
 type Explanation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The features of customer and return.
-	Features []*Feature `protobuf:"bytes,1,rep,name=features,proto3" json:"features,omitempty"`
-	// Every variable a rule or goal read, with its value; those of a candidate begin with its offer id and a slash.
-	Variables []*Feature `protobuf:"bytes,2,rep,name=variables,proto3" json:"variables,omitempty"`
-	// The candidates the draw was from, in order: caps and budgets admitted them.
-	Admitted []string `protobuf:"bytes,3,rep,name=admitted,proto3" json:"admitted,omitempty"`
-	// The draw in [0, 1).
-	U float64 `protobuf:"fixed64,4,opt,name=u,proto3" json:"u,omitempty"`
-	// The strategy: none, epsilon or inverse_gap.
-	Exploration string `protobuf:"bytes,5,opt,name=exploration,proto3" json:"exploration,omitempty"`
-	// Its parameters, by name.
-	ExplorationParams []*Feature `protobuf:"bytes,6,rep,name=exploration_params,json=explorationParams,proto3" json:"exploration_params,omitempty"`
-	// Order and return day, hashed with the customer: what split or re-scanned returns share.
-	ReturnKey string `protobuf:"bytes,7,opt,name=return_key,json=returnKey,proto3" json:"return_key,omitempty"`
+	// Every variable the rules could read, with its value.
+	Variables []*Variable `protobuf:"bytes,1,rep,name=variables,proto3" json:"variables,omitempty"`
+	// Every input the models read.
+	ModelInputs []*ModelInput `protobuf:"bytes,2,rep,name=model_inputs,json=modelInputs,proto3" json:"model_inputs,omitempty"`
+	// The budgets that apply, company first, as the decision found them.
+	Budgets []*BudgetUse `protobuf:"bytes,3,rep,name=budgets,proto3" json:"budgets,omitempty"`
+	// The random choice, exactly as it was made.
+	Draw *Draw `protobuf:"bytes,4,opt,name=draw,proto3" json:"draw,omitempty"`
 	// The candidate drawn; also for held-out customers.
-	Assigned string `protobuf:"bytes,8,opt,name=assigned,proto3" json:"assigned,omitempty"`
+	Assigned string `protobuf:"bytes,5,opt,name=assigned,proto3" json:"assigned,omitempty"`
 	// What the customer gets: the assigned, or none.
-	Delivered string `protobuf:"bytes,9,opt,name=delivered,proto3" json:"delivered,omitempty"`
-	// The share of customers held out, 0 to 1.
-	HoldoutShare float64 `protobuf:"fixed64,10,opt,name=holdout_share,json=holdoutShare,proto3" json:"holdout_share,omitempty"`
+	Delivered string `protobuf:"bytes,6,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	// Digest of original order and return day: what split or re-scanned returns share.
+	ReturnKey string `protobuf:"bytes,7,opt,name=return_key,json=returnKey,proto3" json:"return_key,omitempty"`
 	// Personal fields of the profile took part.
-	UsedPersonalData bool `protobuf:"varint,11,opt,name=used_personal_data,json=usedPersonalData,proto3" json:"used_personal_data,omitempty"`
+	UsedPersonalData bool `protobuf:"varint,8,opt,name=used_personal_data,json=usedPersonalData,proto3" json:"used_personal_data,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Explanation) Reset() {
 	*x = Explanation{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[18]
+	mi := &file_rebound_v1_decision_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1902,7 +1947,7 @@ func (x *Explanation) String() string {
 func (*Explanation) ProtoMessage() {}
 
 func (x *Explanation) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[18]
+	mi := &file_rebound_v1_decision_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1915,56 +1960,35 @@ func (x *Explanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
 func (*Explanation) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{18}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{17}
 }
 
-func (x *Explanation) GetFeatures() []*Feature {
-	if x != nil {
-		return x.Features
-	}
-	return nil
-}
-
-func (x *Explanation) GetVariables() []*Feature {
+func (x *Explanation) GetVariables() []*Variable {
 	if x != nil {
 		return x.Variables
 	}
 	return nil
 }
 
-func (x *Explanation) GetAdmitted() []string {
+func (x *Explanation) GetModelInputs() []*ModelInput {
 	if x != nil {
-		return x.Admitted
+		return x.ModelInputs
 	}
 	return nil
 }
 
-func (x *Explanation) GetU() float64 {
+func (x *Explanation) GetBudgets() []*BudgetUse {
 	if x != nil {
-		return x.U
-	}
-	return 0
-}
-
-func (x *Explanation) GetExploration() string {
-	if x != nil {
-		return x.Exploration
-	}
-	return ""
-}
-
-func (x *Explanation) GetExplorationParams() []*Feature {
-	if x != nil {
-		return x.ExplorationParams
+		return x.Budgets
 	}
 	return nil
 }
 
-func (x *Explanation) GetReturnKey() string {
+func (x *Explanation) GetDraw() *Draw {
 	if x != nil {
-		return x.ReturnKey
+		return x.Draw
 	}
-	return ""
+	return nil
 }
 
 func (x *Explanation) GetAssigned() string {
@@ -1981,11 +2005,11 @@ func (x *Explanation) GetDelivered() string {
 	return ""
 }
 
-func (x *Explanation) GetHoldoutShare() float64 {
+func (x *Explanation) GetReturnKey() string {
 	if x != nil {
-		return x.HoldoutShare
+		return x.ReturnKey
 	}
-	return 0
+	return ""
 }
 
 func (x *Explanation) GetUsedPersonalData() bool {
@@ -1993,6 +2017,490 @@ func (x *Explanation) GetUsedPersonalData() bool {
 		return x.UsedPersonalData
 	}
 	return false
+}
+
+// One variable of the rules.
+type Variable struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// E.g. customer.abuse_score.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its value.
+	//
+	// Types that are valid to be assigned to Value:
+	//
+	//	*Variable_Number
+	//	*Variable_Flag
+	//	*Variable_Text
+	//	*Variable_Texts
+	Value         isVariable_Value `protobuf_oneof:"value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Variable) Reset() {
+	*x = Variable{}
+	mi := &file_rebound_v1_decision_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Variable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Variable) ProtoMessage() {}
+
+func (x *Variable) ProtoReflect() protoreflect.Message {
+	mi := &file_rebound_v1_decision_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Variable.ProtoReflect.Descriptor instead.
+func (*Variable) Descriptor() ([]byte, []int) {
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Variable) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Variable) GetValue() isVariable_Value {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *Variable) GetNumber() float64 {
+	if x != nil {
+		if x, ok := x.Value.(*Variable_Number); ok {
+			return x.Number
+		}
+	}
+	return 0
+}
+
+func (x *Variable) GetFlag() bool {
+	if x != nil {
+		if x, ok := x.Value.(*Variable_Flag); ok {
+			return x.Flag
+		}
+	}
+	return false
+}
+
+func (x *Variable) GetText() string {
+	if x != nil {
+		if x, ok := x.Value.(*Variable_Text); ok {
+			return x.Text
+		}
+	}
+	return ""
+}
+
+func (x *Variable) GetTexts() *TextList {
+	if x != nil {
+		if x, ok := x.Value.(*Variable_Texts); ok {
+			return x.Texts
+		}
+	}
+	return nil
+}
+
+type isVariable_Value interface {
+	isVariable_Value()
+}
+
+type Variable_Number struct {
+	// A number.
+	Number float64 `protobuf:"fixed64,2,opt,name=number,proto3,oneof"`
+}
+
+type Variable_Flag struct {
+	// A yes or no.
+	Flag bool `protobuf:"varint,3,opt,name=flag,proto3,oneof"`
+}
+
+type Variable_Text struct {
+	// A word.
+	Text string `protobuf:"bytes,4,opt,name=text,proto3,oneof"`
+}
+
+type Variable_Texts struct {
+	// Several words.
+	Texts *TextList `protobuf:"bytes,5,opt,name=texts,proto3,oneof"`
+}
+
+func (*Variable_Number) isVariable_Value() {}
+
+func (*Variable_Flag) isVariable_Value() {}
+
+func (*Variable_Text) isVariable_Value() {}
+
+func (*Variable_Texts) isVariable_Value() {}
+
+// One input of a model.
+type ModelInput struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The outcome the model predicts.
+	Outcome string `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// The name of the input.
+	Feature string `protobuf:"bytes,2,opt,name=feature,proto3" json:"feature,omitempty"`
+	// Its value; NaN is missing.
+	Value         float64 `protobuf:"fixed64,3,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelInput) Reset() {
+	*x = ModelInput{}
+	mi := &file_rebound_v1_decision_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelInput) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelInput) ProtoMessage() {}
+
+func (x *ModelInput) ProtoReflect() protoreflect.Message {
+	mi := &file_rebound_v1_decision_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelInput.ProtoReflect.Descriptor instead.
+func (*ModelInput) Descriptor() ([]byte, []int) {
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ModelInput) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *ModelInput) GetFeature() string {
+	if x != nil {
+		return x.Feature
+	}
+	return ""
+}
+
+func (x *ModelInput) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+// A budget as a decision found it, before its own reservation.
+type BudgetUse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As named in the policies.
+	BudgetId string `protobuf:"bytes,1,opt,name=budget_id,json=budgetId,proto3" json:"budget_id,omitempty"`
+	// The scope that wrote it.
+	Scope string `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
+	// hard or expected.
+	Guarantee string `protobuf:"bytes,3,opt,name=guarantee,proto3" json:"guarantee,omitempty"`
+	// none, even or dual.
+	Pacing string `protobuf:"bytes,4,opt,name=pacing,proto3" json:"pacing,omitempty"`
+	// The period the decision is charged to.
+	StartsAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=starts_at,json=startsAt,proto3" json:"starts_at,omitempty"`
+	// Its end, exclusive.
+	EndsAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=ends_at,json=endsAt,proto3" json:"ends_at,omitempty"`
+	// What may be spent.
+	Limit *Money `protobuf:"bytes,7,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Held for open offers.
+	Reserved *Money `protobuf:"bytes,8,opt,name=reserved,proto3" json:"reserved,omitempty"`
+	// Spent by redemptions.
+	Settled *Money `protobuf:"bytes,9,opt,name=settled,proto3" json:"settled,omitempty"`
+	// What one more offer may take, pacing taken into account.
+	Available *Money `protobuf:"bytes,10,opt,name=available,proto3" json:"available,omitempty"`
+	// The shadow price.
+	Lambda float64 `protobuf:"fixed64,11,opt,name=lambda,proto3" json:"lambda,omitempty"`
+	// What this decision reserved.
+	Reserves      *Money `protobuf:"bytes,12,opt,name=reserves,proto3" json:"reserves,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BudgetUse) Reset() {
+	*x = BudgetUse{}
+	mi := &file_rebound_v1_decision_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BudgetUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BudgetUse) ProtoMessage() {}
+
+func (x *BudgetUse) ProtoReflect() protoreflect.Message {
+	mi := &file_rebound_v1_decision_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BudgetUse.ProtoReflect.Descriptor instead.
+func (*BudgetUse) Descriptor() ([]byte, []int) {
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *BudgetUse) GetBudgetId() string {
+	if x != nil {
+		return x.BudgetId
+	}
+	return ""
+}
+
+func (x *BudgetUse) GetScope() string {
+	if x != nil {
+		return x.Scope
+	}
+	return ""
+}
+
+func (x *BudgetUse) GetGuarantee() string {
+	if x != nil {
+		return x.Guarantee
+	}
+	return ""
+}
+
+func (x *BudgetUse) GetPacing() string {
+	if x != nil {
+		return x.Pacing
+	}
+	return ""
+}
+
+func (x *BudgetUse) GetStartsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartsAt
+	}
+	return nil
+}
+
+func (x *BudgetUse) GetEndsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndsAt
+	}
+	return nil
+}
+
+func (x *BudgetUse) GetLimit() *Money {
+	if x != nil {
+		return x.Limit
+	}
+	return nil
+}
+
+func (x *BudgetUse) GetReserved() *Money {
+	if x != nil {
+		return x.Reserved
+	}
+	return nil
+}
+
+func (x *BudgetUse) GetSettled() *Money {
+	if x != nil {
+		return x.Settled
+	}
+	return nil
+}
+
+func (x *BudgetUse) GetAvailable() *Money {
+	if x != nil {
+		return x.Available
+	}
+	return nil
+}
+
+func (x *BudgetUse) GetLambda() float64 {
+	if x != nil {
+		return x.Lambda
+	}
+	return 0
+}
+
+func (x *BudgetUse) GetReserves() *Money {
+	if x != nil {
+		return x.Reserves
+	}
+	return nil
+}
+
+// A random choice.
+type Draw struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// none, epsilon or inverse_gap.
+	Strategy string `protobuf:"bytes,1,opt,name=strategy,proto3" json:"strategy,omitempty"`
+	// 64 bits of the hash of salt, customer and return key.
+	U uint64 `protobuf:"fixed64,2,opt,name=u,proto3" json:"u,omitempty"`
+	// u by multiply-and-shift onto 2^32 buckets.
+	Bucket uint32 `protobuf:"varint,3,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// The best of the candidates that took part.
+	Best string `protobuf:"bytes,4,opt,name=best,proto3" json:"best,omitempty"`
+	// The drawn candidate is not the best.
+	Explored bool `protobuf:"varint,5,opt,name=explored,proto3" json:"explored,omitempty"`
+	// Parameter of epsilon.
+	Epsilon float64 `protobuf:"fixed64,6,opt,name=epsilon,proto3" json:"epsilon,omitempty"`
+	// Parameter of inverse_gap.
+	Gamma float64 `protobuf:"fixed64,7,opt,name=gamma,proto3" json:"gamma,omitempty"`
+	// Parameter of inverse_gap, in major units.
+	Scale float64 `protobuf:"fixed64,8,opt,name=scale,proto3" json:"scale,omitempty"`
+	// The least chance of a candidate, as applied.
+	Floor float64 `protobuf:"fixed64,9,opt,name=floor,proto3" json:"floor,omitempty"`
+	// How many candidates took part.
+	K int32 `protobuf:"varint,10,opt,name=k,proto3" json:"k,omitempty"`
+	// The share of customers held out.
+	HoldoutShare float64 `protobuf:"fixed64,11,opt,name=holdout_share,json=holdoutShare,proto3" json:"holdout_share,omitempty"`
+	// The holdout, as named in the policies.
+	HoldoutId     string `protobuf:"bytes,12,opt,name=holdout_id,json=holdoutId,proto3" json:"holdout_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Draw) Reset() {
+	*x = Draw{}
+	mi := &file_rebound_v1_decision_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Draw) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Draw) ProtoMessage() {}
+
+func (x *Draw) ProtoReflect() protoreflect.Message {
+	mi := &file_rebound_v1_decision_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Draw.ProtoReflect.Descriptor instead.
+func (*Draw) Descriptor() ([]byte, []int) {
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Draw) GetStrategy() string {
+	if x != nil {
+		return x.Strategy
+	}
+	return ""
+}
+
+func (x *Draw) GetU() uint64 {
+	if x != nil {
+		return x.U
+	}
+	return 0
+}
+
+func (x *Draw) GetBucket() uint32 {
+	if x != nil {
+		return x.Bucket
+	}
+	return 0
+}
+
+func (x *Draw) GetBest() string {
+	if x != nil {
+		return x.Best
+	}
+	return ""
+}
+
+func (x *Draw) GetExplored() bool {
+	if x != nil {
+		return x.Explored
+	}
+	return false
+}
+
+func (x *Draw) GetEpsilon() float64 {
+	if x != nil {
+		return x.Epsilon
+	}
+	return 0
+}
+
+func (x *Draw) GetGamma() float64 {
+	if x != nil {
+		return x.Gamma
+	}
+	return 0
+}
+
+func (x *Draw) GetScale() float64 {
+	if x != nil {
+		return x.Scale
+	}
+	return 0
+}
+
+func (x *Draw) GetFloor() float64 {
+	if x != nil {
+		return x.Floor
+	}
+	return 0
+}
+
+func (x *Draw) GetK() int32 {
+	if x != nil {
+		return x.K
+	}
+	return 0
+}
+
+func (x *Draw) GetHoldoutShare() float64 {
+	if x != nil {
+		return x.HoldoutShare
+	}
+	return 0
+}
+
+func (x *Draw) GetHoldoutId() string {
+	if x != nil {
+		return x.HoldoutId
+	}
+	return ""
 }
 
 // Several returns to decide on.
@@ -2006,7 +2514,7 @@ type BatchDecideRequest struct {
 
 func (x *BatchDecideRequest) Reset() {
 	*x = BatchDecideRequest{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[19]
+	mi := &file_rebound_v1_decision_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2018,7 +2526,7 @@ func (x *BatchDecideRequest) String() string {
 func (*BatchDecideRequest) ProtoMessage() {}
 
 func (x *BatchDecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[19]
+	mi := &file_rebound_v1_decision_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2031,7 +2539,7 @@ func (x *BatchDecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchDecideRequest.ProtoReflect.Descriptor instead.
 func (*BatchDecideRequest) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{19}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *BatchDecideRequest) GetRequests() []*DecideRequest {
@@ -2052,7 +2560,7 @@ type BatchDecideResponse struct {
 
 func (x *BatchDecideResponse) Reset() {
 	*x = BatchDecideResponse{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[20]
+	mi := &file_rebound_v1_decision_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2064,7 +2572,7 @@ func (x *BatchDecideResponse) String() string {
 func (*BatchDecideResponse) ProtoMessage() {}
 
 func (x *BatchDecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[20]
+	mi := &file_rebound_v1_decision_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2077,7 +2585,7 @@ func (x *BatchDecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchDecideResponse.ProtoReflect.Descriptor instead.
 func (*BatchDecideResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{20}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *BatchDecideResponse) GetResults() []*DecideResult {
@@ -2105,7 +2613,7 @@ type DecideResult struct {
 
 func (x *DecideResult) Reset() {
 	*x = DecideResult{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[21]
+	mi := &file_rebound_v1_decision_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2117,7 +2625,7 @@ func (x *DecideResult) String() string {
 func (*DecideResult) ProtoMessage() {}
 
 func (x *DecideResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[21]
+	mi := &file_rebound_v1_decision_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2130,7 +2638,7 @@ func (x *DecideResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResult.ProtoReflect.Descriptor instead.
 func (*DecideResult) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{21}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DecideResult) GetRequestId() string {
@@ -2194,7 +2702,7 @@ type StreamDecideRequest struct {
 
 func (x *StreamDecideRequest) Reset() {
 	*x = StreamDecideRequest{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[22]
+	mi := &file_rebound_v1_decision_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2714,7 @@ func (x *StreamDecideRequest) String() string {
 func (*StreamDecideRequest) ProtoMessage() {}
 
 func (x *StreamDecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[22]
+	mi := &file_rebound_v1_decision_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2727,7 @@ func (x *StreamDecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamDecideRequest.ProtoReflect.Descriptor instead.
 func (*StreamDecideRequest) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{22}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StreamDecideRequest) GetRequest() *DecideRequest {
@@ -2240,7 +2748,7 @@ type StreamDecideResponse struct {
 
 func (x *StreamDecideResponse) Reset() {
 	*x = StreamDecideResponse{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[23]
+	mi := &file_rebound_v1_decision_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2252,7 +2760,7 @@ func (x *StreamDecideResponse) String() string {
 func (*StreamDecideResponse) ProtoMessage() {}
 
 func (x *StreamDecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[23]
+	mi := &file_rebound_v1_decision_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2265,7 +2773,7 @@ func (x *StreamDecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamDecideResponse.ProtoReflect.Descriptor instead.
 func (*StreamDecideResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{23}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StreamDecideResponse) GetResult() *DecideResult {
@@ -2288,7 +2796,7 @@ type GetDecisionRequest struct {
 
 func (x *GetDecisionRequest) Reset() {
 	*x = GetDecisionRequest{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[24]
+	mi := &file_rebound_v1_decision_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2300,7 +2808,7 @@ func (x *GetDecisionRequest) String() string {
 func (*GetDecisionRequest) ProtoMessage() {}
 
 func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[24]
+	mi := &file_rebound_v1_decision_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2313,7 +2821,7 @@ func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDecisionRequest.ProtoReflect.Descriptor instead.
 func (*GetDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{24}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetDecisionRequest) GetDecisionId() string {
@@ -2341,7 +2849,7 @@ type GetDecisionResponse struct {
 
 func (x *GetDecisionResponse) Reset() {
 	*x = GetDecisionResponse{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[25]
+	mi := &file_rebound_v1_decision_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2353,7 +2861,7 @@ func (x *GetDecisionResponse) String() string {
 func (*GetDecisionResponse) ProtoMessage() {}
 
 func (x *GetDecisionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[25]
+	mi := &file_rebound_v1_decision_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2366,7 +2874,7 @@ func (x *GetDecisionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDecisionResponse.ProtoReflect.Descriptor instead.
 func (*GetDecisionResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{25}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetDecisionResponse) GetDecision() *DecideResponse {
@@ -2381,7 +2889,7 @@ var File_rebound_v1_decision_proto protoreflect.FileDescriptor
 const file_rebound_v1_decision_proto_rawDesc = "" +
 	"\n" +
 	"\x19rebound/v1/decision.proto\x12\n" +
-	"rebound.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17rebound/v1/common.proto\"\xfe\x05\n" +
+	"rebound.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17rebound/v1/common.proto\"\xfe\x05\n" +
 	"\rDecideRequest\x12)\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\n" +
@@ -2404,17 +2912,9 @@ const file_rebound_v1_decision_proto_rawDesc = "" +
 	"\adry_run\x18\r \x01(\bR\x06dryRun\x127\n" +
 	"\aexplain\x18\x0e \x01(\x0e2\x13.rebound.v1.ExplainB\b\xbaH\x05\x82\x01\x02\x10\x01R\aexplain\x12:\n" +
 	"\baudience\x18\x0f \x01(\x0e2\x14.rebound.v1.AudienceB\b\xbaH\x05\x82\x01\x02\x10\x01R\baudienceB\a\n" +
-	"\x05place\"r\n" +
+	"\x05place\"9\n" +
 	"\x06Basket\x12/\n" +
-	"\x05total\x18\x01 \x01(\v2\x11.rebound.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01R\x05total\x127\n" +
-	"\x05lines\x18\x02 \x03(\v2\x16.rebound.v1.BasketLineB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03R\x05lines\"\xb7\x01\n" +
-	"\n" +
-	"BasketLine\x12\x1c\n" +
-	"\x03sku\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x03sku\x12$\n" +
-	"\bcategory\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\bcategory\x12'\n" +
-	"\bquantity\x18\x03 \x01(\x03B\v\xbaH\b\"\x06\x18\xc0\x84= \x00R\bquantity\x12<\n" +
-	"\x11price_minor_units\x18\x04 \x01(\x03B\x10\xbaH\r\"\v\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00R\x0fpriceMinorUnits\"\x86\x05\n" +
+	"\x05total\x18\x01 \x01(\v2\x11.rebound.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01R\x05total\"\xa6\x05\n" +
 	"\x0eDecideResponse\x12\x1f\n" +
 	"\vdecision_id\x18\x01 \x01(\tR\n" +
 	"decisionId\x12\x1d\n" +
@@ -2439,122 +2939,178 @@ const file_rebound_v1_decision_proto_rawDesc = "" +
 	"\vexplanation\x18\f \x01(\v2\x17.rebound.v1.ExplanationR\vexplanation\x129\n" +
 	"\n" +
 	"decided_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tdecidedAt\x12\x17\n" +
-	"\adry_run\x18\x0e \x01(\bR\x06dryRun\"\xac\x03\n" +
+	"\adry_run\x18\x0e \x01(\bR\x06dryRun\x12\x1e\n" +
+	"\n" +
+	"supersedes\x18\x0f \x01(\tR\n" +
+	"supersedes\"\xaa\x03\n" +
 	"\x05Offer\x12\x19\n" +
 	"\boffer_id\x18\x01 \x01(\tR\aofferId\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12.\n" +
 	"\x06params\x18\x03 \x03(\v2\x16.rebound.v1.OfferParamR\x06params\x12+\n" +
 	"\aceiling\x18\x04 \x01(\v2\x11.rebound.v1.MoneyR\aceiling\x129\n" +
 	"\n" +
-	"valid_from\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n" +
-	"\vvalid_until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"validUntil\x12/\n" +
+	"valid_from\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x129\n" +
+	"\n" +
+	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12/\n" +
 	"\bchannels\x18\a \x03(\x0e2\x13.rebound.v1.ChannelR\bchannels\x12\x1e\n" +
 	"\n" +
 	"categories\x18\b \x03(\tR\n" +
 	"categories\x128\n" +
 	"\vdisclosures\x18\t \x03(\v2\x16.rebound.v1.DisclosureR\vdisclosures\x12\x14\n" +
 	"\x05token\x18\n" +
-	" \x01(\fR\x05token\"6\n" +
+	" \x01(\tR\x05token\"Y\n" +
 	"\n" +
 	"OfferParam\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\"E\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\x06number\x18\x02 \x01(\x01H\x00R\x06number\x12\x14\n" +
+	"\x04text\x18\x03 \x01(\tH\x00R\x04textB\a\n" +
+	"\x05value\"E\n" +
 	"\n" +
 	"Disclosure\x12#\n" +
 	"\rdisclosure_id\x18\x01 \x01(\tR\fdisclosureId\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"\x95\x02\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\xbd\x02\n" +
 	"\tCandidate\x12\x19\n" +
-	"\boffer_id\x18\x01 \x01(\tR\aofferId\x12'\n" +
-	"\x05stage\x18\x02 \x01(\x0e2\x11.rebound.v1.StageR\x05stage\x12-\n" +
-	"\arefusal\x18\x03 \x01(\v2\x13.rebound.v1.RefusalR\arefusal\x12\x14\n" +
-	"\x05score\x18\x04 \x01(\x01R\x05score\x12\x16\n" +
-	"\x06scored\x18\x05 \x01(\bR\x06scored\x12\x19\n" +
-	"\bp_choice\x18\x06 \x01(\x01R\apChoice\x12\x17\n" +
-	"\ap_shown\x18\a \x01(\x01R\x06pShown\x123\n" +
-	"\tvaluation\x18\b \x01(\v2\x15.rebound.v1.ValuationR\tvaluation\"\x92\x01\n" +
+	"\boffer_id\x18\x01 \x01(\tR\aofferId\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12'\n" +
+	"\x05stage\x18\x03 \x01(\x0e2\x11.rebound.v1.StageR\x05stage\x12-\n" +
+	"\arefusal\x18\x04 \x01(\v2\x13.rebound.v1.RefusalR\arefusal\x12\x16\n" +
+	"\x06scored\x18\x05 \x01(\bR\x06scored\x12\x14\n" +
+	"\x05score\x18\x06 \x01(\x01R\x05score\x12\x19\n" +
+	"\bp_choice\x18\a \x01(\x01R\apChoice\x12\x17\n" +
+	"\ap_shown\x18\b \x01(\x01R\x06pShown\x12\x12\n" +
+	"\x04fits\x18\t \x01(\bR\x04fits\x123\n" +
+	"\tvaluation\x18\n" +
+	" \x01(\v2\x15.rebound.v1.ValuationR\tvaluation\"\x90\x01\n" +
 	"\aRefusal\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x17\n" +
 	"\arule_id\x18\x02 \x01(\tR\x06ruleId\x12\x12\n" +
 	"\x04file\x18\x03 \x01(\tR\x04file\x12\x12\n" +
 	"\x04line\x18\x04 \x01(\x05R\x04line\x12\x14\n" +
-	"\x05scope\x18\x05 \x01(\tR\x05scope\x12\x18\n" +
-	"\amessage\x18\x06 \x01(\tR\amessage\"\x81\x03\n" +
-	"\tValuation\x124\n" +
-	"\boutcomes\x18\x01 \x03(\v2\x18.rebound.v1.OutcomeScoreR\boutcomes\x12+\n" +
-	"\x05goals\x18\x02 \x03(\v2\x15.rebound.v1.GoalValueR\x05goals\x122\n" +
-	"\abudgets\x18\x03 \x03(\v2\x18.rebound.v1.BudgetChargeR\abudgets\x12/\n" +
-	"\tliability\x18\x04 \x01(\v2\x11.rebound.v1.MoneyR\tliability\x12+\n" +
-	"\aceiling\x18\x05 \x01(\v2\x11.rebound.v1.MoneyR\aceiling\x12#\n" +
-	"\rexpected_cost\x18\x06 \x01(\x01R\fexpectedCost\x12\x14\n" +
-	"\x05score\x18\a \x01(\x01R\x05score\x12\x1f\n" +
-	"\vlower_score\x18\b \x01(\x01R\n" +
-	"lowerScore\x12#\n" +
-	"\rcurrency_code\x18\t \x01(\tR\fcurrencyCode\"\x9c\x01\n" +
+	"\x05scope\x18\x05 \x01(\tR\x05scope\x12\x16\n" +
+	"\x06detail\x18\x06 \x01(\tR\x06detail\"\xd3\x03\n" +
+	"\tValuation\x12#\n" +
+	"\rcurrency_code\x18\x01 \x01(\tR\fcurrencyCode\x124\n" +
+	"\boutcomes\x18\x02 \x03(\v2\x18.rebound.v1.OutcomeScoreR\boutcomes\x12+\n" +
+	"\x05goals\x18\x03 \x03(\v2\x15.rebound.v1.GoalValueR\x05goals\x122\n" +
+	"\acharges\x18\x04 \x03(\v2\x18.rebound.v1.BudgetChargeR\acharges\x12\x1c\n" +
+	"\tliability\x18\x05 \x01(\x01R\tliability\x12>\n" +
+	"\x11liability_charged\x18\x06 \x01(\v2\x11.rebound.v1.MoneyR\x10liabilityCharged\x12+\n" +
+	"\aceiling\x18\a \x01(\v2\x11.rebound.v1.MoneyR\aceiling\x12#\n" +
+	"\rredeem_chance\x18\b \x01(\x01R\fredeemChance\x12#\n" +
+	"\rexpected_cost\x18\t \x01(\x01R\fexpectedCost\x12\x14\n" +
+	"\x05score\x18\n" +
+	" \x01(\x01R\x05score\x12\x1f\n" +
+	"\vlower_score\x18\v \x01(\x01R\n" +
+	"lowerScore\"\xb0\x01\n" +
 	"\fOutcomeScore\x12\x18\n" +
 	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x12\x18\n" +
 	"\awithout\x18\x02 \x01(\x01R\awithout\x12\x12\n" +
 	"\x04with\x18\x03 \x01(\x01R\x04with\x12\x14\n" +
 	"\x05lower\x18\x04 \x01(\x01R\x05lower\x12\x14\n" +
 	"\x05upper\x18\x05 \x01(\x01R\x05upper\x12\x18\n" +
-	"\aassumed\x18\x06 \x01(\bR\aassumed\"\x99\x01\n" +
+	"\aassumed\x18\x06 \x01(\bR\aassumed\x12\x12\n" +
+	"\x04rung\x18\a \x01(\tR\x04rung\"\xc7\x01\n" +
 	"\tGoalValue\x12\x12\n" +
-	"\x04goal\x18\x01 \x01(\tR\x04goal\x12\x16\n" +
-	"\x06amount\x18\x02 \x01(\x01R\x06amount\x12$\n" +
-	"\x0evalue_per_unit\x18\x03 \x01(\x01R\fvaluePerUnit\x12\x16\n" +
-	"\x06weight\x18\x04 \x01(\x01R\x06weight\x12\"\n" +
-	"\fcontribution\x18\x05 \x01(\x01R\fcontribution\"\xa0\x01\n" +
+	"\x04goal\x18\x01 \x01(\tR\x04goal\x12\x12\n" +
+	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\x01R\x06amount\x12$\n" +
+	"\x0evalue_per_unit\x18\x04 \x01(\x01R\fvaluePerUnit\x12\x16\n" +
+	"\x06weight\x18\x05 \x01(\x01R\x06weight\x12\"\n" +
+	"\fcontribution\x18\x06 \x01(\x01R\fcontribution\x12\x18\n" +
+	"\askipped\x18\a \x01(\bR\askipped\"[\n" +
 	"\fBudgetCharge\x12\x1b\n" +
-	"\tbudget_id\x18\x01 \x01(\tR\bbudgetId\x12\x14\n" +
-	"\x05scope\x18\x02 \x01(\tR\x05scope\x12\x16\n" +
-	"\x06period\x18\x03 \x01(\tR\x06period\x12\x16\n" +
-	"\x06lambda\x18\x04 \x01(\x01R\x06lambda\x12-\n" +
-	"\breserved\x18\x05 \x01(\v2\x11.rebound.v1.MoneyR\breserved\"^\n" +
+	"\tbudget_id\x18\x01 \x01(\tR\bbudgetId\x12\x16\n" +
+	"\x06lambda\x18\x02 \x01(\x01R\x06lambda\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\x01R\x06amount\"F\n" +
 	"\rExperimentArm\x12#\n" +
 	"\rexperiment_id\x18\x01 \x01(\tR\fexperimentId\x12\x10\n" +
-	"\x03arm\x18\x02 \x01(\tR\x03arm\x12\x16\n" +
-	"\x06bucket\x18\x03 \x01(\x01R\x06bucket\"\x80\x02\n" +
+	"\x03arm\x18\x02 \x01(\tR\x03arm\"\x9a\x03\n" +
 	"\n" +
-	"Provenance\x12#\n" +
-	"\rbundle_digest\x18\x01 \x01(\tR\fbundleDigest\x12\x1f\n" +
-	"\vscope_chain\x18\x02 \x03(\tR\n" +
+	"Provenance\x12\x1f\n" +
+	"\vbundle_name\x18\x01 \x01(\tR\n" +
+	"bundleName\x12%\n" +
+	"\x0ebundle_version\x18\x02 \x01(\x05R\rbundleVersion\x12#\n" +
+	"\rbundle_digest\x18\x03 \x01(\tR\fbundleDigest\x12\x14\n" +
+	"\x05scope\x18\x04 \x01(\tR\x05scope\x12\x1f\n" +
+	"\vscope_chain\x18\x05 \x03(\tR\n" +
 	"scopeChain\x12%\n" +
-	"\x0escope_fallback\x18\x03 \x01(\bR\rscopeFallback\x12,\n" +
-	"\x06models\x18\x04 \x03(\v2\x14.rebound.v1.ModelRefR\x06models\x12'\n" +
-	"\x0fprofile_version\x18\x05 \x01(\x04R\x0eprofileVersion\x12\x12\n" +
-	"\x04seed\x18\x06 \x01(\tR\x04seed\x12\x1a\n" +
-	"\bposition\x18\a \x01(\x04R\bposition\"q\n" +
+	"\x0escope_fallback\x18\x06 \x01(\bR\rscopeFallback\x12,\n" +
+	"\x06models\x18\a \x03(\v2\x14.rebound.v1.ModelRefR\x06models\x12'\n" +
+	"\x0fprofile_version\x18\b \x01(\x04R\x0eprofileVersion\x12:\n" +
+	"\vprofile_age\x18\t \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"profileAge\x12\x12\n" +
+	"\x04seed\x18\n" +
+	" \x01(\tR\x04seed\x12\x1a\n" +
+	"\bposition\x18\v \x01(\x04R\bposition\"j\n" +
 	"\bModelRef\x12\x18\n" +
-	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x12\x19\n" +
-	"\bmodel_id\x18\x02 \x01(\tR\amodelId\x12\x16\n" +
+	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x12\x12\n" +
+	"\x04file\x18\x02 \x01(\tR\x04file\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12\x18\n" +
-	"\aassumed\x18\x04 \x01(\bR\aassumed\"U\n" +
-	"\vDegradation\x12\x12\n" +
-	"\x04rung\x18\x01 \x01(\tR\x04rung\x12\x18\n" +
-	"\asubject\x18\x02 \x01(\tR\asubject\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xb6\x01\n" +
+	"\aassumed\x18\x04 \x01(\bR\aassumed\"Q\n" +
+	"\vDegradation\x12\x18\n" +
+	"\asubject\x18\x01 \x01(\tR\asubject\x12\x12\n" +
+	"\x04rung\x18\x02 \x01(\tR\x04rung\x12\x14\n" +
+	"\x05cause\x18\x03 \x01(\tR\x05cause\"\xdb\x01\n" +
 	"\aTimings\x12\x1f\n" +
 	"\vtotal_nanos\x18\x01 \x01(\x03R\n" +
 	"totalNanos\x12#\n" +
 	"\rprofile_nanos\x18\x02 \x01(\x03R\fprofileNanos\x12\x1f\n" +
-	"\vscore_nanos\x18\x03 \x01(\x03R\n" +
-	"scoreNanos\x12!\n" +
-	"\fchoose_nanos\x18\x04 \x01(\x03R\vchooseNanos\x12!\n" +
-	"\fappend_nanos\x18\x05 \x01(\x03R\vappendNanos\"\xad\x03\n" +
-	"\vExplanation\x12/\n" +
-	"\bfeatures\x18\x01 \x03(\v2\x13.rebound.v1.FeatureR\bfeatures\x121\n" +
-	"\tvariables\x18\x02 \x03(\v2\x13.rebound.v1.FeatureR\tvariables\x12\x1a\n" +
-	"\badmitted\x18\x03 \x03(\tR\badmitted\x12\f\n" +
-	"\x01u\x18\x04 \x01(\x01R\x01u\x12 \n" +
-	"\vexploration\x18\x05 \x01(\tR\vexploration\x12B\n" +
-	"\x12exploration_params\x18\x06 \x03(\v2\x13.rebound.v1.FeatureR\x11explorationParams\x12\x1d\n" +
+	"\vrules_nanos\x18\x03 \x01(\x03R\n" +
+	"rulesNanos\x12#\n" +
+	"\rscoring_nanos\x18\x04 \x01(\x03R\fscoringNanos\x12!\n" +
+	"\fledger_nanos\x18\x05 \x01(\x03R\vledgerNanos\x12!\n" +
+	"\fappend_nanos\x18\x06 \x01(\x03R\vappendNanos\"\xda\x02\n" +
+	"\vExplanation\x122\n" +
+	"\tvariables\x18\x01 \x03(\v2\x14.rebound.v1.VariableR\tvariables\x129\n" +
+	"\fmodel_inputs\x18\x02 \x03(\v2\x16.rebound.v1.ModelInputR\vmodelInputs\x12/\n" +
+	"\abudgets\x18\x03 \x03(\v2\x15.rebound.v1.BudgetUseR\abudgets\x12$\n" +
+	"\x04draw\x18\x04 \x01(\v2\x10.rebound.v1.DrawR\x04draw\x12\x1a\n" +
+	"\bassigned\x18\x05 \x01(\tR\bassigned\x12\x1c\n" +
+	"\tdelivered\x18\x06 \x01(\tR\tdelivered\x12\x1d\n" +
 	"\n" +
-	"return_key\x18\a \x01(\tR\treturnKey\x12\x1a\n" +
-	"\bassigned\x18\b \x01(\tR\bassigned\x12\x1c\n" +
-	"\tdelivered\x18\t \x01(\tR\tdelivered\x12#\n" +
-	"\rholdout_share\x18\n" +
-	" \x01(\x01R\fholdoutShare\x12,\n" +
-	"\x12used_personal_data\x18\v \x01(\bR\x10usedPersonalData\"X\n" +
+	"return_key\x18\a \x01(\tR\treturnKey\x12,\n" +
+	"\x12used_personal_data\x18\b \x01(\bR\x10usedPersonalData\"\x9b\x01\n" +
+	"\bVariable\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\x06number\x18\x02 \x01(\x01H\x00R\x06number\x12\x14\n" +
+	"\x04flag\x18\x03 \x01(\bH\x00R\x04flag\x12\x14\n" +
+	"\x04text\x18\x04 \x01(\tH\x00R\x04text\x12,\n" +
+	"\x05texts\x18\x05 \x01(\v2\x14.rebound.v1.TextListH\x00R\x05textsB\a\n" +
+	"\x05value\"V\n" +
+	"\n" +
+	"ModelInput\x12\x18\n" +
+	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x12\x18\n" +
+	"\afeature\x18\x02 \x01(\tR\afeature\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\x01R\x05value\"\xdf\x03\n" +
+	"\tBudgetUse\x12\x1b\n" +
+	"\tbudget_id\x18\x01 \x01(\tR\bbudgetId\x12\x14\n" +
+	"\x05scope\x18\x02 \x01(\tR\x05scope\x12\x1c\n" +
+	"\tguarantee\x18\x03 \x01(\tR\tguarantee\x12\x16\n" +
+	"\x06pacing\x18\x04 \x01(\tR\x06pacing\x127\n" +
+	"\tstarts_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bstartsAt\x123\n" +
+	"\aends_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x06endsAt\x12'\n" +
+	"\x05limit\x18\a \x01(\v2\x11.rebound.v1.MoneyR\x05limit\x12-\n" +
+	"\breserved\x18\b \x01(\v2\x11.rebound.v1.MoneyR\breserved\x12+\n" +
+	"\asettled\x18\t \x01(\v2\x11.rebound.v1.MoneyR\asettled\x12/\n" +
+	"\tavailable\x18\n" +
+	" \x01(\v2\x11.rebound.v1.MoneyR\tavailable\x12\x16\n" +
+	"\x06lambda\x18\v \x01(\x01R\x06lambda\x12-\n" +
+	"\breserves\x18\f \x01(\v2\x11.rebound.v1.MoneyR\breserves\"\xa6\x02\n" +
+	"\x04Draw\x12\x1a\n" +
+	"\bstrategy\x18\x01 \x01(\tR\bstrategy\x12\f\n" +
+	"\x01u\x18\x02 \x01(\x06R\x01u\x12\x16\n" +
+	"\x06bucket\x18\x03 \x01(\rR\x06bucket\x12\x12\n" +
+	"\x04best\x18\x04 \x01(\tR\x04best\x12\x1a\n" +
+	"\bexplored\x18\x05 \x01(\bR\bexplored\x12\x18\n" +
+	"\aepsilon\x18\x06 \x01(\x01R\aepsilon\x12\x14\n" +
+	"\x05gamma\x18\a \x01(\x01R\x05gamma\x12\x14\n" +
+	"\x05scale\x18\b \x01(\x01R\x05scale\x12\x14\n" +
+	"\x05floor\x18\t \x01(\x01R\x05floor\x12\f\n" +
+	"\x01k\x18\n" +
+	" \x01(\x05R\x01k\x12#\n" +
+	"\rholdout_share\x18\v \x01(\x01R\fholdoutShare\x12\x1d\n" +
+	"\n" +
+	"holdout_id\x18\f \x01(\tR\tholdoutId\"X\n" +
 	"\x12BatchDecideRequest\x12B\n" +
 	"\brequests\x18\x01 \x03(\v2\x19.rebound.v1.DecideRequestB\v\xbaH\b\x92\x01\x05\b\x01\x10\x80\x02R\brequests\"I\n" +
 	"\x13BatchDecideResponse\x122\n" +
@@ -2580,18 +3136,19 @@ const file_rebound_v1_decision_proto_rawDesc = "" +
 	"\rOUTCOME_OFFER\x10\x01\x12\x14\n" +
 	"\x10OUTCOME_NO_OFFER\x10\x02\x12\x13\n" +
 	"\x0fOUTCOME_HOLDOUT\x10\x03\x12\x14\n" +
-	"\x10OUTCOME_FALLBACK\x10\x04*\xde\x01\n" +
+	"\x10OUTCOME_FALLBACK\x10\x04*\xda\x01\n" +
 	"\x05Stage\x12\x15\n" +
-	"\x11STAGE_UNSPECIFIED\x10\x00\x12\x15\n" +
-	"\x11STAGE_ELIGIBILITY\x10\x01\x12\x14\n" +
-	"\x10STAGE_CONSTRAINT\x10\x02\x12\x11\n" +
-	"\rSTAGE_SCORING\x10\x03\x12\x0f\n" +
-	"\vSTAGE_BOUND\x10\x04\x12\x13\n" +
-	"\x0fSTAGE_GUARDRAIL\x10\x05\x12\x13\n" +
-	"\x0fSTAGE_SELECTION\x10\x06\x12\r\n" +
-	"\tSTAGE_CAP\x10\a\x12\x10\n" +
-	"\fSTAGE_BUDGET\x10\b\x12\x10\n" +
-	"\fSTAGE_RANKED\x10\t\x12\x10\n" +
+	"\x11STAGE_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fSTAGE_CATALOGUE\x10\x01\x12\x15\n" +
+	"\x11STAGE_ELIGIBILITY\x10\x02\x12\x11\n" +
+	"\rSTAGE_SCORING\x10\x03\x12\x10\n" +
+	"\fSTAGE_BOUNDS\x10\x04\x12\x0f\n" +
+	"\vSTAGE_RULES\x10\x05\x12\x0f\n" +
+	"\vSTAGE_GOALS\x10\x06\x12\x13\n" +
+	"\x0fSTAGE_SELECTION\x10\a\x12\x10\n" +
+	"\fSTAGE_LEDGER\x10\b\x12\x0e\n" +
+	"\n" +
+	"STAGE_DRAW\x10\t\x12\x10\n" +
 	"\fSTAGE_CHOSEN\x10\n" +
 	"2\xc9\x02\n" +
 	"\x0fDecisionService\x12?\n" +
@@ -2613,110 +3170,122 @@ func file_rebound_v1_decision_proto_rawDescGZIP() []byte {
 }
 
 var file_rebound_v1_decision_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rebound_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_rebound_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_rebound_v1_decision_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: rebound.v1.Outcome
 	(Stage)(0),                    // 1: rebound.v1.Stage
 	(*DecideRequest)(nil),         // 2: rebound.v1.DecideRequest
 	(*Basket)(nil),                // 3: rebound.v1.Basket
-	(*BasketLine)(nil),            // 4: rebound.v1.BasketLine
-	(*DecideResponse)(nil),        // 5: rebound.v1.DecideResponse
-	(*Offer)(nil),                 // 6: rebound.v1.Offer
-	(*OfferParam)(nil),            // 7: rebound.v1.OfferParam
-	(*Disclosure)(nil),            // 8: rebound.v1.Disclosure
-	(*Candidate)(nil),             // 9: rebound.v1.Candidate
-	(*Refusal)(nil),               // 10: rebound.v1.Refusal
-	(*Valuation)(nil),             // 11: rebound.v1.Valuation
-	(*OutcomeScore)(nil),          // 12: rebound.v1.OutcomeScore
-	(*GoalValue)(nil),             // 13: rebound.v1.GoalValue
-	(*BudgetCharge)(nil),          // 14: rebound.v1.BudgetCharge
-	(*ExperimentArm)(nil),         // 15: rebound.v1.ExperimentArm
-	(*Provenance)(nil),            // 16: rebound.v1.Provenance
-	(*ModelRef)(nil),              // 17: rebound.v1.ModelRef
-	(*Degradation)(nil),           // 18: rebound.v1.Degradation
-	(*Timings)(nil),               // 19: rebound.v1.Timings
-	(*Explanation)(nil),           // 20: rebound.v1.Explanation
-	(*BatchDecideRequest)(nil),    // 21: rebound.v1.BatchDecideRequest
-	(*BatchDecideResponse)(nil),   // 22: rebound.v1.BatchDecideResponse
-	(*DecideResult)(nil),          // 23: rebound.v1.DecideResult
-	(*StreamDecideRequest)(nil),   // 24: rebound.v1.StreamDecideRequest
-	(*StreamDecideResponse)(nil),  // 25: rebound.v1.StreamDecideResponse
-	(*GetDecisionRequest)(nil),    // 26: rebound.v1.GetDecisionRequest
-	(*GetDecisionResponse)(nil),   // 27: rebound.v1.GetDecisionResponse
-	(*CustomerId)(nil),            // 28: rebound.v1.CustomerId
-	(Consent)(0),                  // 29: rebound.v1.Consent
-	(Channel)(0),                  // 30: rebound.v1.Channel
-	(Phase)(0),                    // 31: rebound.v1.Phase
-	(*ItemReturn)(nil),            // 32: rebound.v1.ItemReturn
-	(*timestamppb.Timestamp)(nil), // 33: google.protobuf.Timestamp
-	(Explain)(0),                  // 34: rebound.v1.Explain
-	(Audience)(0),                 // 35: rebound.v1.Audience
-	(*Money)(nil),                 // 36: rebound.v1.Money
-	(*Feature)(nil),               // 37: rebound.v1.Feature
-	(*Problem)(nil),               // 38: rebound.v1.Problem
+	(*DecideResponse)(nil),        // 4: rebound.v1.DecideResponse
+	(*Offer)(nil),                 // 5: rebound.v1.Offer
+	(*OfferParam)(nil),            // 6: rebound.v1.OfferParam
+	(*Disclosure)(nil),            // 7: rebound.v1.Disclosure
+	(*Candidate)(nil),             // 8: rebound.v1.Candidate
+	(*Refusal)(nil),               // 9: rebound.v1.Refusal
+	(*Valuation)(nil),             // 10: rebound.v1.Valuation
+	(*OutcomeScore)(nil),          // 11: rebound.v1.OutcomeScore
+	(*GoalValue)(nil),             // 12: rebound.v1.GoalValue
+	(*BudgetCharge)(nil),          // 13: rebound.v1.BudgetCharge
+	(*ExperimentArm)(nil),         // 14: rebound.v1.ExperimentArm
+	(*Provenance)(nil),            // 15: rebound.v1.Provenance
+	(*ModelRef)(nil),              // 16: rebound.v1.ModelRef
+	(*Degradation)(nil),           // 17: rebound.v1.Degradation
+	(*Timings)(nil),               // 18: rebound.v1.Timings
+	(*Explanation)(nil),           // 19: rebound.v1.Explanation
+	(*Variable)(nil),              // 20: rebound.v1.Variable
+	(*ModelInput)(nil),            // 21: rebound.v1.ModelInput
+	(*BudgetUse)(nil),             // 22: rebound.v1.BudgetUse
+	(*Draw)(nil),                  // 23: rebound.v1.Draw
+	(*BatchDecideRequest)(nil),    // 24: rebound.v1.BatchDecideRequest
+	(*BatchDecideResponse)(nil),   // 25: rebound.v1.BatchDecideResponse
+	(*DecideResult)(nil),          // 26: rebound.v1.DecideResult
+	(*StreamDecideRequest)(nil),   // 27: rebound.v1.StreamDecideRequest
+	(*StreamDecideResponse)(nil),  // 28: rebound.v1.StreamDecideResponse
+	(*GetDecisionRequest)(nil),    // 29: rebound.v1.GetDecisionRequest
+	(*GetDecisionResponse)(nil),   // 30: rebound.v1.GetDecisionResponse
+	(*CustomerId)(nil),            // 31: rebound.v1.CustomerId
+	(Consent)(0),                  // 32: rebound.v1.Consent
+	(Channel)(0),                  // 33: rebound.v1.Channel
+	(Phase)(0),                    // 34: rebound.v1.Phase
+	(*ItemReturn)(nil),            // 35: rebound.v1.ItemReturn
+	(*timestamppb.Timestamp)(nil), // 36: google.protobuf.Timestamp
+	(Explain)(0),                  // 37: rebound.v1.Explain
+	(Audience)(0),                 // 38: rebound.v1.Audience
+	(*Money)(nil),                 // 39: rebound.v1.Money
+	(*durationpb.Duration)(nil),   // 40: google.protobuf.Duration
+	(*TextList)(nil),              // 41: rebound.v1.TextList
+	(*Problem)(nil),               // 42: rebound.v1.Problem
 }
 var file_rebound_v1_decision_proto_depIdxs = []int32{
-	28, // 0: rebound.v1.DecideRequest.customer_ids:type_name -> rebound.v1.CustomerId
-	29, // 1: rebound.v1.DecideRequest.consent:type_name -> rebound.v1.Consent
-	30, // 2: rebound.v1.DecideRequest.channel:type_name -> rebound.v1.Channel
-	31, // 3: rebound.v1.DecideRequest.phase:type_name -> rebound.v1.Phase
-	32, // 4: rebound.v1.DecideRequest.item_return:type_name -> rebound.v1.ItemReturn
+	31, // 0: rebound.v1.DecideRequest.customer_ids:type_name -> rebound.v1.CustomerId
+	32, // 1: rebound.v1.DecideRequest.consent:type_name -> rebound.v1.Consent
+	33, // 2: rebound.v1.DecideRequest.channel:type_name -> rebound.v1.Channel
+	34, // 3: rebound.v1.DecideRequest.phase:type_name -> rebound.v1.Phase
+	35, // 4: rebound.v1.DecideRequest.item_return:type_name -> rebound.v1.ItemReturn
 	3,  // 5: rebound.v1.DecideRequest.basket:type_name -> rebound.v1.Basket
-	33, // 6: rebound.v1.DecideRequest.as_of:type_name -> google.protobuf.Timestamp
-	34, // 7: rebound.v1.DecideRequest.explain:type_name -> rebound.v1.Explain
-	35, // 8: rebound.v1.DecideRequest.audience:type_name -> rebound.v1.Audience
-	36, // 9: rebound.v1.Basket.total:type_name -> rebound.v1.Money
-	4,  // 10: rebound.v1.Basket.lines:type_name -> rebound.v1.BasketLine
-	0,  // 11: rebound.v1.DecideResponse.outcome:type_name -> rebound.v1.Outcome
-	6,  // 12: rebound.v1.DecideResponse.offer:type_name -> rebound.v1.Offer
-	11, // 13: rebound.v1.DecideResponse.value:type_name -> rebound.v1.Valuation
-	9,  // 14: rebound.v1.DecideResponse.candidates:type_name -> rebound.v1.Candidate
-	15, // 15: rebound.v1.DecideResponse.arms:type_name -> rebound.v1.ExperimentArm
-	16, // 16: rebound.v1.DecideResponse.provenance:type_name -> rebound.v1.Provenance
-	18, // 17: rebound.v1.DecideResponse.degraded:type_name -> rebound.v1.Degradation
-	19, // 18: rebound.v1.DecideResponse.timings:type_name -> rebound.v1.Timings
-	20, // 19: rebound.v1.DecideResponse.explanation:type_name -> rebound.v1.Explanation
-	33, // 20: rebound.v1.DecideResponse.decided_at:type_name -> google.protobuf.Timestamp
-	7,  // 21: rebound.v1.Offer.params:type_name -> rebound.v1.OfferParam
-	36, // 22: rebound.v1.Offer.ceiling:type_name -> rebound.v1.Money
-	33, // 23: rebound.v1.Offer.valid_from:type_name -> google.protobuf.Timestamp
-	33, // 24: rebound.v1.Offer.valid_until:type_name -> google.protobuf.Timestamp
-	30, // 25: rebound.v1.Offer.channels:type_name -> rebound.v1.Channel
-	8,  // 26: rebound.v1.Offer.disclosures:type_name -> rebound.v1.Disclosure
-	1,  // 27: rebound.v1.Candidate.stage:type_name -> rebound.v1.Stage
-	10, // 28: rebound.v1.Candidate.refusal:type_name -> rebound.v1.Refusal
-	11, // 29: rebound.v1.Candidate.valuation:type_name -> rebound.v1.Valuation
-	12, // 30: rebound.v1.Valuation.outcomes:type_name -> rebound.v1.OutcomeScore
-	13, // 31: rebound.v1.Valuation.goals:type_name -> rebound.v1.GoalValue
-	14, // 32: rebound.v1.Valuation.budgets:type_name -> rebound.v1.BudgetCharge
-	36, // 33: rebound.v1.Valuation.liability:type_name -> rebound.v1.Money
-	36, // 34: rebound.v1.Valuation.ceiling:type_name -> rebound.v1.Money
-	36, // 35: rebound.v1.BudgetCharge.reserved:type_name -> rebound.v1.Money
-	17, // 36: rebound.v1.Provenance.models:type_name -> rebound.v1.ModelRef
-	37, // 37: rebound.v1.Explanation.features:type_name -> rebound.v1.Feature
-	37, // 38: rebound.v1.Explanation.variables:type_name -> rebound.v1.Feature
-	37, // 39: rebound.v1.Explanation.exploration_params:type_name -> rebound.v1.Feature
-	2,  // 40: rebound.v1.BatchDecideRequest.requests:type_name -> rebound.v1.DecideRequest
-	23, // 41: rebound.v1.BatchDecideResponse.results:type_name -> rebound.v1.DecideResult
-	5,  // 42: rebound.v1.DecideResult.decision:type_name -> rebound.v1.DecideResponse
-	38, // 43: rebound.v1.DecideResult.problem:type_name -> rebound.v1.Problem
-	2,  // 44: rebound.v1.StreamDecideRequest.request:type_name -> rebound.v1.DecideRequest
-	23, // 45: rebound.v1.StreamDecideResponse.result:type_name -> rebound.v1.DecideResult
-	35, // 46: rebound.v1.GetDecisionRequest.audience:type_name -> rebound.v1.Audience
-	5,  // 47: rebound.v1.GetDecisionResponse.decision:type_name -> rebound.v1.DecideResponse
-	2,  // 48: rebound.v1.DecisionService.Decide:input_type -> rebound.v1.DecideRequest
-	21, // 49: rebound.v1.DecisionService.BatchDecide:input_type -> rebound.v1.BatchDecideRequest
-	24, // 50: rebound.v1.DecisionService.StreamDecide:input_type -> rebound.v1.StreamDecideRequest
-	26, // 51: rebound.v1.DecisionService.GetDecision:input_type -> rebound.v1.GetDecisionRequest
-	5,  // 52: rebound.v1.DecisionService.Decide:output_type -> rebound.v1.DecideResponse
-	22, // 53: rebound.v1.DecisionService.BatchDecide:output_type -> rebound.v1.BatchDecideResponse
-	25, // 54: rebound.v1.DecisionService.StreamDecide:output_type -> rebound.v1.StreamDecideResponse
-	27, // 55: rebound.v1.DecisionService.GetDecision:output_type -> rebound.v1.GetDecisionResponse
-	52, // [52:56] is the sub-list for method output_type
-	48, // [48:52] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	36, // 6: rebound.v1.DecideRequest.as_of:type_name -> google.protobuf.Timestamp
+	37, // 7: rebound.v1.DecideRequest.explain:type_name -> rebound.v1.Explain
+	38, // 8: rebound.v1.DecideRequest.audience:type_name -> rebound.v1.Audience
+	39, // 9: rebound.v1.Basket.total:type_name -> rebound.v1.Money
+	0,  // 10: rebound.v1.DecideResponse.outcome:type_name -> rebound.v1.Outcome
+	5,  // 11: rebound.v1.DecideResponse.offer:type_name -> rebound.v1.Offer
+	10, // 12: rebound.v1.DecideResponse.value:type_name -> rebound.v1.Valuation
+	8,  // 13: rebound.v1.DecideResponse.candidates:type_name -> rebound.v1.Candidate
+	14, // 14: rebound.v1.DecideResponse.arms:type_name -> rebound.v1.ExperimentArm
+	15, // 15: rebound.v1.DecideResponse.provenance:type_name -> rebound.v1.Provenance
+	17, // 16: rebound.v1.DecideResponse.degraded:type_name -> rebound.v1.Degradation
+	18, // 17: rebound.v1.DecideResponse.timings:type_name -> rebound.v1.Timings
+	19, // 18: rebound.v1.DecideResponse.explanation:type_name -> rebound.v1.Explanation
+	36, // 19: rebound.v1.DecideResponse.decided_at:type_name -> google.protobuf.Timestamp
+	6,  // 20: rebound.v1.Offer.params:type_name -> rebound.v1.OfferParam
+	39, // 21: rebound.v1.Offer.ceiling:type_name -> rebound.v1.Money
+	36, // 22: rebound.v1.Offer.valid_from:type_name -> google.protobuf.Timestamp
+	36, // 23: rebound.v1.Offer.expires_at:type_name -> google.protobuf.Timestamp
+	33, // 24: rebound.v1.Offer.channels:type_name -> rebound.v1.Channel
+	7,  // 25: rebound.v1.Offer.disclosures:type_name -> rebound.v1.Disclosure
+	1,  // 26: rebound.v1.Candidate.stage:type_name -> rebound.v1.Stage
+	9,  // 27: rebound.v1.Candidate.refusal:type_name -> rebound.v1.Refusal
+	10, // 28: rebound.v1.Candidate.valuation:type_name -> rebound.v1.Valuation
+	11, // 29: rebound.v1.Valuation.outcomes:type_name -> rebound.v1.OutcomeScore
+	12, // 30: rebound.v1.Valuation.goals:type_name -> rebound.v1.GoalValue
+	13, // 31: rebound.v1.Valuation.charges:type_name -> rebound.v1.BudgetCharge
+	39, // 32: rebound.v1.Valuation.liability_charged:type_name -> rebound.v1.Money
+	39, // 33: rebound.v1.Valuation.ceiling:type_name -> rebound.v1.Money
+	16, // 34: rebound.v1.Provenance.models:type_name -> rebound.v1.ModelRef
+	40, // 35: rebound.v1.Provenance.profile_age:type_name -> google.protobuf.Duration
+	20, // 36: rebound.v1.Explanation.variables:type_name -> rebound.v1.Variable
+	21, // 37: rebound.v1.Explanation.model_inputs:type_name -> rebound.v1.ModelInput
+	22, // 38: rebound.v1.Explanation.budgets:type_name -> rebound.v1.BudgetUse
+	23, // 39: rebound.v1.Explanation.draw:type_name -> rebound.v1.Draw
+	41, // 40: rebound.v1.Variable.texts:type_name -> rebound.v1.TextList
+	36, // 41: rebound.v1.BudgetUse.starts_at:type_name -> google.protobuf.Timestamp
+	36, // 42: rebound.v1.BudgetUse.ends_at:type_name -> google.protobuf.Timestamp
+	39, // 43: rebound.v1.BudgetUse.limit:type_name -> rebound.v1.Money
+	39, // 44: rebound.v1.BudgetUse.reserved:type_name -> rebound.v1.Money
+	39, // 45: rebound.v1.BudgetUse.settled:type_name -> rebound.v1.Money
+	39, // 46: rebound.v1.BudgetUse.available:type_name -> rebound.v1.Money
+	39, // 47: rebound.v1.BudgetUse.reserves:type_name -> rebound.v1.Money
+	2,  // 48: rebound.v1.BatchDecideRequest.requests:type_name -> rebound.v1.DecideRequest
+	26, // 49: rebound.v1.BatchDecideResponse.results:type_name -> rebound.v1.DecideResult
+	4,  // 50: rebound.v1.DecideResult.decision:type_name -> rebound.v1.DecideResponse
+	42, // 51: rebound.v1.DecideResult.problem:type_name -> rebound.v1.Problem
+	2,  // 52: rebound.v1.StreamDecideRequest.request:type_name -> rebound.v1.DecideRequest
+	26, // 53: rebound.v1.StreamDecideResponse.result:type_name -> rebound.v1.DecideResult
+	38, // 54: rebound.v1.GetDecisionRequest.audience:type_name -> rebound.v1.Audience
+	4,  // 55: rebound.v1.GetDecisionResponse.decision:type_name -> rebound.v1.DecideResponse
+	2,  // 56: rebound.v1.DecisionService.Decide:input_type -> rebound.v1.DecideRequest
+	24, // 57: rebound.v1.DecisionService.BatchDecide:input_type -> rebound.v1.BatchDecideRequest
+	27, // 58: rebound.v1.DecisionService.StreamDecide:input_type -> rebound.v1.StreamDecideRequest
+	29, // 59: rebound.v1.DecisionService.GetDecision:input_type -> rebound.v1.GetDecisionRequest
+	4,  // 60: rebound.v1.DecisionService.Decide:output_type -> rebound.v1.DecideResponse
+	25, // 61: rebound.v1.DecisionService.BatchDecide:output_type -> rebound.v1.BatchDecideResponse
+	28, // 62: rebound.v1.DecisionService.StreamDecide:output_type -> rebound.v1.StreamDecideResponse
+	30, // 63: rebound.v1.DecisionService.GetDecision:output_type -> rebound.v1.GetDecisionResponse
+	60, // [60:64] is the sub-list for method output_type
+	56, // [56:60] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_rebound_v1_decision_proto_init() }
@@ -2729,7 +3298,17 @@ func file_rebound_v1_decision_proto_init() {
 		(*DecideRequest_StoreId)(nil),
 		(*DecideRequest_Scope)(nil),
 	}
-	file_rebound_v1_decision_proto_msgTypes[21].OneofWrappers = []any{
+	file_rebound_v1_decision_proto_msgTypes[4].OneofWrappers = []any{
+		(*OfferParam_Number)(nil),
+		(*OfferParam_Text)(nil),
+	}
+	file_rebound_v1_decision_proto_msgTypes[18].OneofWrappers = []any{
+		(*Variable_Number)(nil),
+		(*Variable_Flag)(nil),
+		(*Variable_Text)(nil),
+		(*Variable_Texts)(nil),
+	}
+	file_rebound_v1_decision_proto_msgTypes[24].OneofWrappers = []any{
 		(*DecideResult_Decision)(nil),
 		(*DecideResult_Problem)(nil),
 	}
@@ -2739,7 +3318,7 @@ func file_rebound_v1_decision_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rebound_v1_decision_proto_rawDesc), len(file_rebound_v1_decision_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   26,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -32,8 +32,8 @@ const (
 	EventStatus_EVENT_STATUS_ACCEPTED EventStatus = 1
 	// It was there before; nothing has changed.
 	EventStatus_EVENT_STATUS_DUPLICATE EventStatus = 2
-	// It was refused; the problem says why.
-	EventStatus_EVENT_STATUS_REFUSED EventStatus = 3
+	// It is not recorded; the reason says why.
+	EventStatus_EVENT_STATUS_REJECTED EventStatus = 3
 )
 
 // Enum value maps for EventStatus.
@@ -42,13 +42,13 @@ var (
 		0: "EVENT_STATUS_UNSPECIFIED",
 		1: "EVENT_STATUS_ACCEPTED",
 		2: "EVENT_STATUS_DUPLICATE",
-		3: "EVENT_STATUS_REFUSED",
+		3: "EVENT_STATUS_REJECTED",
 	}
 	EventStatus_value = map[string]int32{
 		"EVENT_STATUS_UNSPECIFIED": 0,
 		"EVENT_STATUS_ACCEPTED":    1,
 		"EVENT_STATUS_DUPLICATE":   2,
-		"EVENT_STATUS_REFUSED":     3,
+		"EVENT_STATUS_REJECTED":    3,
 	}
 )
 
@@ -86,7 +86,7 @@ type Event struct {
 	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	// Who it happened to. One name for now: merging several names of a customer comes later.
 	CustomerIds []*CustomerId `protobuf:"bytes,2,rep,name=customer_ids,json=customerIds,proto3" json:"customer_ids,omitempty"`
-	// When it happened. Late events land where they belong; times in the future are refused.
+	// When it happened. Late events land where they belong; times in the future are rejected.
 	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
 	// Where: a store's number or a scope; empty if nowhere.
 	StoreId string `protobuf:"bytes,4,opt,name=store_id,json=storeId,proto3" json:"store_id,omitempty"`
@@ -393,7 +393,7 @@ func (x *Presentation) GetDecisionId() string {
 type Redemption struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As answered by Decide. The decision, the offer and its ceiling are read from it.
-	Token []byte `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	// What the incentive cost: the discount given or the value of the points. Never above the ceiling.
 	Amount *Money `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
 	// The order it was used in.
@@ -432,11 +432,11 @@ func (*Redemption) Descriptor() ([]byte, []int) {
 	return file_rebound_v1_event_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *Redemption) GetToken() []byte {
+func (x *Redemption) GetToken() string {
 	if x != nil {
 		return x.Token
 	}
-	return nil
+	return ""
 }
 
 func (x *Redemption) GetAmount() *Money {
@@ -616,8 +616,17 @@ type EventResult struct {
 	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	// What became of it.
 	Status EventStatus `protobuf:"varint,2,opt,name=status,proto3,enum=rebound.v1.EventStatus" json:"status,omitempty"`
-	// Why it was refused.
-	Problem       *Problem `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	// Why it was rejected: INVALID, TOKEN_MISSING, TOKEN_FORGED, TOKEN_EXPIRED, TOKEN_OF_ANOTHER_CUSTOMER, ABOVE_CEILING,
+	// ALREADY_REDEEMED, OFFER_RELEASED, UNKNOWN_DECISION. Empty otherwise.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// For people; may change.
+	Detail string `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
+	// Its place in the log; 0 if it is not there.
+	Position uint64 `protobuf:"varint,5,opt,name=position,proto3" json:"position,omitempty"`
+	// Of a redemption: what was charged to the budgets.
+	Settled *Money `protobuf:"bytes,6,opt,name=settled,proto3" json:"settled,omitempty"`
+	// Of a redemption: the charge exceeds what its budgets had left.
+	Overrun       bool `protobuf:"varint,7,opt,name=overrun,proto3" json:"overrun,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -666,11 +675,39 @@ func (x *EventResult) GetStatus() EventStatus {
 	return EventStatus_EVENT_STATUS_UNSPECIFIED
 }
 
-func (x *EventResult) GetProblem() *Problem {
+func (x *EventResult) GetReason() string {
 	if x != nil {
-		return x.Problem
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *EventResult) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *EventResult) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *EventResult) GetSettled() *Money {
+	if x != nil {
+		return x.Settled
 	}
 	return nil
+}
+
+func (x *EventResult) GetOverrun() bool {
+	if x != nil {
+		return x.Overrun
+	}
+	return false
 }
 
 // What became of a batch.
@@ -785,8 +822,8 @@ type StreamEventsResponse struct {
 	Accepted uint32 `protobuf:"varint,3,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	// How many were there before.
 	Duplicates uint32 `protobuf:"varint,4,opt,name=duplicates,proto3" json:"duplicates,omitempty"`
-	// Those refused, with the reasons.
-	Refused       []*EventResult `protobuf:"bytes,5,rep,name=refused,proto3" json:"refused,omitempty"`
+	// Those rejected, with the reasons.
+	Rejected      []*EventResult `protobuf:"bytes,5,rep,name=rejected,proto3" json:"rejected,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -849,9 +886,9 @@ func (x *StreamEventsResponse) GetDuplicates() uint32 {
 	return 0
 }
 
-func (x *StreamEventsResponse) GetRefused() []*EventResult {
+func (x *StreamEventsResponse) GetRejected() []*EventResult {
 	if x != nil {
-		return x.Refused
+		return x.Rejected
 	}
 	return nil
 }
@@ -891,8 +928,8 @@ const file_rebound_v1_event_proto_rawDesc = "" +
 	"decisionId\"\x86\x01\n" +
 	"\n" +
 	"Redemption\x12 \n" +
-	"\x05token\x18\x01 \x01(\fB\n" +
-	"\xbaH\az\x05\x10\x01\x18\x80\bR\x05token\x121\n" +
+	"\x05token\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x10R\x05token\x121\n" +
 	"\x06amount\x18\x02 \x01(\v2\x11.rebound.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01R\x06amount\x12#\n" +
 	"\border_id\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\aorderId\"\x9e\x01\n" +
 	"\rLoyaltyChange\x12\x1b\n" +
@@ -905,29 +942,33 @@ const file_rebound_v1_event_proto_rawDesc = "" +
 	"\vdecision_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
 	"decisionId\"M\n" +
 	"\x13RecordEventsRequest\x126\n" +
-	"\x06events\x18\x01 \x03(\v2\x11.rebound.v1.EventB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x06events\"\x88\x01\n" +
+	"\x06events\x18\x01 \x03(\v2\x11.rebound.v1.EventB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x06events\"\xec\x01\n" +
 	"\vEventResult\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12/\n" +
-	"\x06status\x18\x02 \x01(\x0e2\x17.rebound.v1.EventStatusR\x06status\x12-\n" +
-	"\aproblem\x18\x03 \x01(\v2\x13.rebound.v1.ProblemR\aproblem\"e\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x17.rebound.v1.EventStatusR\x06status\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\x12\x1a\n" +
+	"\bposition\x18\x05 \x01(\x04R\bposition\x12+\n" +
+	"\asettled\x18\x06 \x01(\v2\x11.rebound.v1.MoneyR\asettled\x12\x18\n" +
+	"\aoverrun\x18\a \x01(\bR\aoverrun\"e\n" +
 	"\x14RecordEventsResponse\x121\n" +
 	"\aresults\x18\x01 \x03(\v2\x17.rebound.v1.EventResultR\aresults\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\"M\n" +
 	"\x13StreamEventsRequest\x126\n" +
-	"\x06events\x18\x01 \x03(\v2\x11.rebound.v1.EventB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x06events\"\xb7\x01\n" +
+	"\x06events\x18\x01 \x03(\v2\x11.rebound.v1.EventB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x06events\"\xb9\x01\n" +
 	"\x14StreamEventsResponse\x12\x14\n" +
 	"\x05batch\x18\x01 \x01(\x04R\x05batch\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x1a\n" +
 	"\baccepted\x18\x03 \x01(\rR\baccepted\x12\x1e\n" +
 	"\n" +
 	"duplicates\x18\x04 \x01(\rR\n" +
-	"duplicates\x121\n" +
-	"\arefused\x18\x05 \x03(\v2\x17.rebound.v1.EventResultR\arefused*|\n" +
+	"duplicates\x123\n" +
+	"\brejected\x18\x05 \x03(\v2\x17.rebound.v1.EventResultR\brejected*}\n" +
 	"\vEventStatus\x12\x1c\n" +
 	"\x18EVENT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15EVENT_STATUS_ACCEPTED\x10\x01\x12\x1a\n" +
-	"\x16EVENT_STATUS_DUPLICATE\x10\x02\x12\x18\n" +
-	"\x14EVENT_STATUS_REFUSED\x10\x032\xb8\x01\n" +
+	"\x16EVENT_STATUS_DUPLICATE\x10\x02\x12\x19\n" +
+	"\x15EVENT_STATUS_REJECTED\x10\x032\xb8\x01\n" +
 	"\fEventService\x12Q\n" +
 	"\fRecordEvents\x12\x1f.rebound.v1.RecordEventsRequest\x1a .rebound.v1.RecordEventsResponse\x12U\n" +
 	"\fStreamEvents\x12\x1f.rebound.v1.StreamEventsRequest\x1a .rebound.v1.StreamEventsResponse(\x010\x01B>Z<github.com/rebound-engine/rebound/proto/rebound/v1;reboundv1b\x06proto3"
@@ -965,7 +1006,6 @@ var file_rebound_v1_event_proto_goTypes = []any{
 	(*ItemReturn)(nil),            // 15: rebound.v1.ItemReturn
 	(*PurchaseLine)(nil),          // 16: rebound.v1.PurchaseLine
 	(*Money)(nil),                 // 17: rebound.v1.Money
-	(*Problem)(nil),               // 18: rebound.v1.Problem
 }
 var file_rebound_v1_event_proto_depIdxs = []int32{
 	12, // 0: rebound.v1.Event.customer_ids:type_name -> rebound.v1.CustomerId
@@ -981,10 +1021,10 @@ var file_rebound_v1_event_proto_depIdxs = []int32{
 	17, // 10: rebound.v1.Redemption.amount:type_name -> rebound.v1.Money
 	1,  // 11: rebound.v1.RecordEventsRequest.events:type_name -> rebound.v1.Event
 	0,  // 12: rebound.v1.EventResult.status:type_name -> rebound.v1.EventStatus
-	18, // 13: rebound.v1.EventResult.problem:type_name -> rebound.v1.Problem
+	17, // 13: rebound.v1.EventResult.settled:type_name -> rebound.v1.Money
 	8,  // 14: rebound.v1.RecordEventsResponse.results:type_name -> rebound.v1.EventResult
 	1,  // 15: rebound.v1.StreamEventsRequest.events:type_name -> rebound.v1.Event
-	8,  // 16: rebound.v1.StreamEventsResponse.refused:type_name -> rebound.v1.EventResult
+	8,  // 16: rebound.v1.StreamEventsResponse.rejected:type_name -> rebound.v1.EventResult
 	7,  // 17: rebound.v1.EventService.RecordEvents:input_type -> rebound.v1.RecordEventsRequest
 	10, // 18: rebound.v1.EventService.StreamEvents:input_type -> rebound.v1.StreamEventsRequest
 	9,  // 19: rebound.v1.EventService.RecordEvents:output_type -> rebound.v1.RecordEventsResponse

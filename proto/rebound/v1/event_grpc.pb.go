@@ -29,7 +29,7 @@ const (
 //
 // EventService takes what happened: it builds profiles and settles offers.
 type EventServiceClient interface {
-	// RecordEvents records a batch. Each event is accepted or refused on its own; what is accepted is in the log
+	// RecordEvents records a batch. Each event is accepted or rejected on its own; what is accepted is in the log
 	// when the answer comes, and a Decide afterwards sees it.
 	RecordEvents(ctx context.Context, in *RecordEventsRequest, opts ...grpc.CallOption) (*RecordEventsResponse, error)
 	// StreamEvents records batches as they come; each answer acknowledges one batch, in order.
@@ -73,7 +73,7 @@ type EventService_StreamEventsClient = grpc.BidiStreamingClient[StreamEventsRequ
 //
 // EventService takes what happened: it builds profiles and settles offers.
 type EventServiceServer interface {
-	// RecordEvents records a batch. Each event is accepted or refused on its own; what is accepted is in the log
+	// RecordEvents records a batch. Each event is accepted or rejected on its own; what is accepted is in the log
 	// when the answer comes, and a Decide afterwards sees it.
 	RecordEvents(context.Context, *RecordEventsRequest) (*RecordEventsResponse, error)
 	// StreamEvents records batches as they come; each answer acknowledges one batch, in order.

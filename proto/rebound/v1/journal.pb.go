@@ -38,8 +38,8 @@ type DecisionEntry struct {
 	Channel Channel `protobuf:"varint,5,opt,name=channel,proto3,enum=rebound.v1.Channel" json:"channel,omitempty"`
 	// How far the return had come.
 	Phase Phase `protobuf:"varint,6,opt,name=phase,proto3,enum=rebound.v1.Phase" json:"phase,omitempty"`
-	// The return.
-	ReturnId string `protobuf:"bytes,7,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	// Whether personal fields could be used.
+	Consent bool `protobuf:"varint,7,opt,name=consent,proto3" json:"consent,omitempty"`
 	// The decision with its full explanation, without the offer's token.
 	Decision      *DecideResponse `protobuf:"bytes,8,opt,name=decision,proto3" json:"decision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -118,11 +118,11 @@ func (x *DecisionEntry) GetPhase() Phase {
 	return Phase_PHASE_UNSPECIFIED
 }
 
-func (x *DecisionEntry) GetReturnId() string {
+func (x *DecisionEntry) GetConsent() bool {
 	if x != nil {
-		return x.ReturnId
+		return x.Consent
 	}
-	return ""
+	return false
 }
 
 func (x *DecisionEntry) GetDecision() *DecideResponse {
@@ -219,10 +219,12 @@ type QueryDecisionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which.
 	Filter *DecisionFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
-	// How many at most; 0 is 50.
+	// How many at most; 0 is 100.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// From the previous answer; empty for the first page.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Oldest first; otherwise newest first.
+	OldestFirst   bool `protobuf:"varint,4,opt,name=oldest_first,json=oldestFirst,proto3" json:"oldest_first,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -278,7 +280,14 @@ func (x *QueryDecisionsRequest) GetPageToken() string {
 	return ""
 }
 
-// Decisions, newest first.
+func (x *QueryDecisionsRequest) GetOldestFirst() bool {
+	if x != nil {
+		return x.OldestFirst
+	}
+	return false
+}
+
+// One page of decisions.
 type QueryDecisionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The decisions.
@@ -439,7 +448,7 @@ var File_rebound_v1_journal_proto protoreflect.FileDescriptor
 const file_rebound_v1_journal_proto_rawDesc = "" +
 	"\n" +
 	"\x18rebound/v1/journal.proto\x12\n" +
-	"rebound.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17rebound/v1/common.proto\x1a\x19rebound/v1/decision.proto\"\xe4\x02\n" +
+	"rebound.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17rebound/v1/common.proto\x1a\x19rebound/v1/decision.proto\"\xe1\x02\n" +
 	"\rDecisionEntry\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12;\n" +
 	"\vrecorded_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -448,8 +457,8 @@ const file_rebound_v1_journal_proto_rawDesc = "" +
 	"customerId\x12\x14\n" +
 	"\x05scope\x18\x04 \x01(\tR\x05scope\x12-\n" +
 	"\achannel\x18\x05 \x01(\x0e2\x13.rebound.v1.ChannelR\achannel\x12'\n" +
-	"\x05phase\x18\x06 \x01(\x0e2\x11.rebound.v1.PhaseR\x05phase\x12\x1b\n" +
-	"\treturn_id\x18\a \x01(\tR\breturnId\x126\n" +
+	"\x05phase\x18\x06 \x01(\x0e2\x11.rebound.v1.PhaseR\x05phase\x12\x18\n" +
+	"\aconsent\x18\a \x01(\bR\aconsent\x126\n" +
 	"\bdecision\x18\b \x01(\v2\x1a.rebound.v1.DecideResponseR\bdecision\"\x84\x02\n" +
 	"\x0eDecisionFilter\x127\n" +
 	"\vcustomer_id\x18\x01 \x01(\v2\x16.rebound.v1.CustomerIdR\n" +
@@ -457,13 +466,14 @@ const file_rebound_v1_journal_proto_rawDesc = "" +
 	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x120\n" +
 	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1e\n" +
 	"\x05scope\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x05scope\x127\n" +
-	"\aoutcome\x18\x05 \x01(\x0e2\x13.rebound.v1.OutcomeB\b\xbaH\x05\x82\x01\x02\x10\x01R\aoutcome\"\x9d\x01\n" +
+	"\aoutcome\x18\x05 \x01(\x0e2\x13.rebound.v1.OutcomeB\b\xbaH\x05\x82\x01\x02\x10\x01R\aoutcome\"\xc0\x01\n" +
 	"\x15QueryDecisionsRequest\x122\n" +
 	"\x06filter\x18\x01 \x01(\v2\x1a.rebound.v1.DecisionFilterR\x06filter\x12'\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\tpageToken\"u\n" +
+	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\tpageToken\x12!\n" +
+	"\foldest_first\x18\x04 \x01(\bR\voldestFirst\"u\n" +
 	"\x16QueryDecisionsResponse\x123\n" +
 	"\aentries\x18\x01 \x03(\v2\x19.rebound.v1.DecisionEntryR\aentries\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"q\n" +

@@ -29,7 +29,7 @@ const (
 //
 // JournalService reads the decisions in the commit log.
 type JournalServiceClient interface {
-	// QueryDecisions finds decisions by customer, time, scope and outcome, newest first.
+	// QueryDecisions finds decisions by customer, time, scope and outcome.
 	QueryDecisions(ctx context.Context, in *QueryDecisionsRequest, opts ...grpc.CallOption) (*QueryDecisionsResponse, error)
 	// TailDecisions sends decisions as they are logged, until the caller goes away.
 	TailDecisions(ctx context.Context, in *TailDecisionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TailDecisionsResponse], error)
@@ -78,7 +78,7 @@ type JournalService_TailDecisionsClient = grpc.ServerStreamingClient[TailDecisio
 //
 // JournalService reads the decisions in the commit log.
 type JournalServiceServer interface {
-	// QueryDecisions finds decisions by customer, time, scope and outcome, newest first.
+	// QueryDecisions finds decisions by customer, time, scope and outcome.
 	QueryDecisions(context.Context, *QueryDecisionsRequest) (*QueryDecisionsResponse, error)
 	// TailDecisions sends decisions as they are logged, until the caller goes away.
 	TailDecisions(*TailDecisionsRequest, grpc.ServerStreamingServer[TailDecisionsResponse]) error

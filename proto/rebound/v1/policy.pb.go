@@ -464,12 +464,16 @@ type BundleStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its digest.
 	Digest string `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Its name, as written.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Its version, as written.
+	Version int32 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
 	// Where it came from.
-	Source BundleSource `protobuf:"varint,2,opt,name=source,proto3,enum=rebound.v1.BundleSource" json:"source,omitempty"`
-	// Since when it decides, by the server's wall clock.
-	ActivatedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=activated_at,json=activatedAt,proto3" json:"activated_at,omitempty"`
-	// The log position of its activation; 0 if it was read from a directory.
-	Position      uint64 `protobuf:"varint,4,opt,name=position,proto3" json:"position,omitempty"`
+	Source BundleSource `protobuf:"varint,4,opt,name=source,proto3,enum=rebound.v1.BundleSource" json:"source,omitempty"`
+	// When it was activated.
+	ActivatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=activated_at,json=activatedAt,proto3" json:"activated_at,omitempty"`
+	// The log position of its activation.
+	Position      uint64 `protobuf:"varint,6,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -509,6 +513,20 @@ func (x *BundleStatus) GetDigest() string {
 		return x.Digest
 	}
 	return ""
+}
+
+func (x *BundleStatus) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *BundleStatus) GetVersion() int32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
 }
 
 func (x *BundleStatus) GetSource() BundleSource {
@@ -1009,12 +1027,14 @@ const file_rebound_v1_policy_proto_rawDesc = "" +
 	"\x16ValidateBundleResponse\x12\x14\n" +
 	"\x05valid\x18\x01 \x01(\bR\x05valid\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x128\n" +
-	"\vdiagnostics\x18\x03 \x03(\v2\x16.rebound.v1.DiagnosticR\vdiagnostics\"\xb3\x01\n" +
+	"\vdiagnostics\x18\x03 \x03(\v2\x16.rebound.v1.DiagnosticR\vdiagnostics\"\xe1\x01\n" +
 	"\fBundleStatus\x12\x16\n" +
-	"\x06digest\x18\x01 \x01(\tR\x06digest\x120\n" +
-	"\x06source\x18\x02 \x01(\x0e2\x18.rebound.v1.BundleSourceR\x06source\x12=\n" +
-	"\factivated_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vactivatedAt\x12\x1a\n" +
-	"\bposition\x18\x04 \x01(\x04R\bposition\"\xa9\x01\n" +
+	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x05R\aversion\x120\n" +
+	"\x06source\x18\x04 \x01(\x0e2\x18.rebound.v1.BundleSourceR\x06source\x12=\n" +
+	"\factivated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vactivatedAt\x12\x1a\n" +
+	"\bposition\x18\x06 \x01(\x04R\bposition\"\xa9\x01\n" +
 	"\x15ActivateBundleRequest\x12)\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\n" +

@@ -99,12 +99,22 @@ func (x *Profile) GetLastEventAt() *timestamppb.Timestamp {
 // One feature of a profile. docs/reference/features.md has the table.
 type ProfileFeature struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name and value.
-	Feature *Feature `protobuf:"bytes,1,opt,name=feature,proto3" json:"feature,omitempty"`
+	// E.g. recency_days.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What is known.
+	//
+	// Types that are valid to be assigned to Value:
+	//
+	//	*ProfileFeature_Number
+	//	*ProfileFeature_Flag
+	//	*ProfileFeature_Text
+	//	*ProfileFeature_Texts
+	//	*ProfileFeature_Missing
+	Value isProfileFeature_Value `protobuf_oneof:"value"`
 	// E.g. days, money, share.
-	Unit string `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`
-	// Used for security (abuse) also without consent; otherwise personal.
-	Security      bool `protobuf:"varint,3,opt,name=security,proto3" json:"security,omitempty"`
+	Unit string `protobuf:"bytes,7,opt,name=unit,proto3" json:"unit,omitempty"`
+	// Used against abuse, also without consent; otherwise personal.
+	Security      bool `protobuf:"varint,8,opt,name=security,proto3" json:"security,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -139,11 +149,63 @@ func (*ProfileFeature) Descriptor() ([]byte, []int) {
 	return file_rebound_v1_profile_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *ProfileFeature) GetFeature() *Feature {
+func (x *ProfileFeature) GetName() string {
 	if x != nil {
-		return x.Feature
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ProfileFeature) GetValue() isProfileFeature_Value {
+	if x != nil {
+		return x.Value
 	}
 	return nil
+}
+
+func (x *ProfileFeature) GetNumber() float64 {
+	if x != nil {
+		if x, ok := x.Value.(*ProfileFeature_Number); ok {
+			return x.Number
+		}
+	}
+	return 0
+}
+
+func (x *ProfileFeature) GetFlag() bool {
+	if x != nil {
+		if x, ok := x.Value.(*ProfileFeature_Flag); ok {
+			return x.Flag
+		}
+	}
+	return false
+}
+
+func (x *ProfileFeature) GetText() string {
+	if x != nil {
+		if x, ok := x.Value.(*ProfileFeature_Text); ok {
+			return x.Text
+		}
+	}
+	return ""
+}
+
+func (x *ProfileFeature) GetTexts() *TextList {
+	if x != nil {
+		if x, ok := x.Value.(*ProfileFeature_Texts); ok {
+			return x.Texts
+		}
+	}
+	return nil
+}
+
+func (x *ProfileFeature) GetMissing() bool {
+	if x != nil {
+		if x, ok := x.Value.(*ProfileFeature_Missing); ok {
+			return x.Missing
+		}
+	}
+	return false
 }
 
 func (x *ProfileFeature) GetUnit() string {
@@ -159,6 +221,45 @@ func (x *ProfileFeature) GetSecurity() bool {
 	}
 	return false
 }
+
+type isProfileFeature_Value interface {
+	isProfileFeature_Value()
+}
+
+type ProfileFeature_Number struct {
+	// A number in the feature's unit.
+	Number float64 `protobuf:"fixed64,2,opt,name=number,proto3,oneof"`
+}
+
+type ProfileFeature_Flag struct {
+	// A yes or no.
+	Flag bool `protobuf:"varint,3,opt,name=flag,proto3,oneof"`
+}
+
+type ProfileFeature_Text struct {
+	// A word.
+	Text string `protobuf:"bytes,4,opt,name=text,proto3,oneof"`
+}
+
+type ProfileFeature_Texts struct {
+	// Several words, in order.
+	Texts *TextList `protobuf:"bytes,5,opt,name=texts,proto3,oneof"`
+}
+
+type ProfileFeature_Missing struct {
+	// Nothing is known; set to true. A missing value is never zero.
+	Missing bool `protobuf:"varint,6,opt,name=missing,proto3,oneof"`
+}
+
+func (*ProfileFeature_Number) isProfileFeature_Value() {}
+
+func (*ProfileFeature_Flag) isProfileFeature_Value() {}
+
+func (*ProfileFeature_Text) isProfileFeature_Value() {}
+
+func (*ProfileFeature_Texts) isProfileFeature_Value() {}
+
+func (*ProfileFeature_Missing) isProfileFeature_Value() {}
 
 // Asks for a profile.
 type GetProfileRequest struct {
@@ -741,11 +842,17 @@ const file_rebound_v1_profile_proto_rawDesc = "" +
 	"customerId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x126\n" +
 	"\bfeatures\x18\x03 \x03(\v2\x1a.rebound.v1.ProfileFeatureR\bfeatures\x12>\n" +
-	"\rlast_event_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\vlastEventAt\"o\n" +
-	"\x0eProfileFeature\x12-\n" +
-	"\afeature\x18\x01 \x01(\v2\x13.rebound.v1.FeatureR\afeature\x12\x12\n" +
-	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x1a\n" +
-	"\bsecurity\x18\x03 \x01(\bR\bsecurity\"\x85\x01\n" +
+	"\rlast_event_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\vlastEventAt\"\xed\x01\n" +
+	"\x0eProfileFeature\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\x06number\x18\x02 \x01(\x01H\x00R\x06number\x12\x14\n" +
+	"\x04flag\x18\x03 \x01(\bH\x00R\x04flag\x12\x14\n" +
+	"\x04text\x18\x04 \x01(\tH\x00R\x04text\x12,\n" +
+	"\x05texts\x18\x05 \x01(\v2\x14.rebound.v1.TextListH\x00R\x05texts\x12\x1a\n" +
+	"\amissing\x18\x06 \x01(\bH\x00R\amissing\x12\x12\n" +
+	"\x04unit\x18\a \x01(\tR\x04unit\x12\x1a\n" +
+	"\bsecurity\x18\b \x01(\bR\bsecurityB\a\n" +
+	"\x05value\"\x85\x01\n" +
 	"\x11GetProfileRequest\x12?\n" +
 	"\vcustomer_id\x18\x01 \x01(\v2\x16.rebound.v1.CustomerIdB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"customerId\x12/\n" +
@@ -824,7 +931,7 @@ var file_rebound_v1_profile_proto_goTypes = []any{
 	(*EraseProfileResponse)(nil),  // 10: rebound.v1.EraseProfileResponse
 	(*CustomerId)(nil),            // 11: rebound.v1.CustomerId
 	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*Feature)(nil),               // 13: rebound.v1.Feature
+	(*TextList)(nil),              // 13: rebound.v1.TextList
 	(Consent)(0),                  // 14: rebound.v1.Consent
 	(*EventResult)(nil),           // 15: rebound.v1.EventResult
 	(*Event)(nil),                 // 16: rebound.v1.Event
@@ -834,7 +941,7 @@ var file_rebound_v1_profile_proto_depIdxs = []int32{
 	11, // 0: rebound.v1.Profile.customer_id:type_name -> rebound.v1.CustomerId
 	1,  // 1: rebound.v1.Profile.features:type_name -> rebound.v1.ProfileFeature
 	12, // 2: rebound.v1.Profile.last_event_at:type_name -> google.protobuf.Timestamp
-	13, // 3: rebound.v1.ProfileFeature.feature:type_name -> rebound.v1.Feature
+	13, // 3: rebound.v1.ProfileFeature.texts:type_name -> rebound.v1.TextList
 	11, // 4: rebound.v1.GetProfileRequest.customer_id:type_name -> rebound.v1.CustomerId
 	12, // 5: rebound.v1.GetProfileRequest.as_of:type_name -> google.protobuf.Timestamp
 	0,  // 6: rebound.v1.GetProfileResponse.profile:type_name -> rebound.v1.Profile
@@ -872,6 +979,13 @@ func file_rebound_v1_profile_proto_init() {
 	file_rebound_v1_common_proto_init()
 	file_rebound_v1_event_proto_init()
 	file_rebound_v1_journal_proto_init()
+	file_rebound_v1_profile_proto_msgTypes[1].OneofWrappers = []any{
+		(*ProfileFeature_Number)(nil),
+		(*ProfileFeature_Flag)(nil),
+		(*ProfileFeature_Text)(nil),
+		(*ProfileFeature_Texts)(nil),
+		(*ProfileFeature_Missing)(nil),
+	}
 	file_rebound_v1_profile_proto_msgTypes[4].OneofWrappers = []any{}
 	file_rebound_v1_profile_proto_msgTypes[8].OneofWrappers = []any{
 		(*ExportProfileResponse_Profile)(nil),

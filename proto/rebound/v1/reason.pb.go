@@ -40,12 +40,10 @@ const (
 	ErrorReason_ERROR_REASON_FUTURE_TIME ErrorReason = 5
 	// INVALID_ARGUMENT: as_of is only for dry runs and servers whose business clock follows events.
 	ErrorReason_ERROR_REASON_AS_OF_NOT_ALLOWED ErrorReason = 6
-	// INVALID_ARGUMENT: the offer token is forged, expired, or of another decision. Metadata: decision_id.
-	ErrorReason_ERROR_REASON_BAD_TOKEN ErrorReason = 7
 	// INVALID_ARGUMENT: the page token is not of this query.
-	ErrorReason_ERROR_REASON_BAD_PAGE_TOKEN ErrorReason = 8
-	// INVALID_ARGUMENT: the bundle does not compile. The diagnostics are in the detail. Metadata: count, first.
-	ErrorReason_ERROR_REASON_BUNDLE_REFUSED ErrorReason = 9
+	ErrorReason_ERROR_REASON_BAD_PAGE_TOKEN ErrorReason = 7
+	// INVALID_ARGUMENT: the bundle does not compile. The diagnostics are in a ValidateBundleResponse detail. Metadata: count, first.
+	ErrorReason_ERROR_REASON_BUNDLE_REFUSED ErrorReason = 8
 	// NOT_FOUND: no decision of that id. A ResourceInfo detail names it, here and below.
 	ErrorReason_ERROR_REASON_DECISION_NOT_FOUND ErrorReason = 20
 	// NOT_FOUND: nothing is known of this customer.
@@ -58,10 +56,8 @@ const (
 	ErrorReason_ERROR_REASON_ERASED ErrorReason = 24
 	// FAILED_PRECONDITION: no bundle is active yet.
 	ErrorReason_ERROR_REASON_NO_BUNDLE ErrorReason = 30
-	// FAILED_PRECONDITION: the redemption is of an offer that has expired, been released or been redeemed before.
-	ErrorReason_ERROR_REASON_OFFER_CLOSED ErrorReason = 31
 	// FAILED_PRECONDITION: there is no earlier bundle to go back to.
-	ErrorReason_ERROR_REASON_NO_EARLIER_BUNDLE ErrorReason = 32
+	ErrorReason_ERROR_REASON_NO_EARLIER_BUNDLE ErrorReason = 31
 	// ABORTED: the expected digest is not the active one. Metadata: want, got.
 	ErrorReason_ERROR_REASON_STALE_DIGEST ErrorReason = 40
 	// RESOURCE_EXHAUSTED: too many calls are under way; RetryInfo says when to come back. Metadata: limit.
@@ -78,6 +74,8 @@ const (
 	ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED ErrorReason = 70
 	// CANCELLED: the caller went away.
 	ErrorReason_ERROR_REASON_CANCELLED ErrorReason = 71
+	// UNIMPLEMENTED: this server does not offer the service.
+	ErrorReason_ERROR_REASON_NOT_OFFERED ErrorReason = 72
 	// INTERNAL: our fault; the cause is in the server's log under the request id. Metadata: request_id.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 80
 )
@@ -92,17 +90,15 @@ var (
 		4:  "ERROR_REASON_UNKNOWN_SCOPE",
 		5:  "ERROR_REASON_FUTURE_TIME",
 		6:  "ERROR_REASON_AS_OF_NOT_ALLOWED",
-		7:  "ERROR_REASON_BAD_TOKEN",
-		8:  "ERROR_REASON_BAD_PAGE_TOKEN",
-		9:  "ERROR_REASON_BUNDLE_REFUSED",
+		7:  "ERROR_REASON_BAD_PAGE_TOKEN",
+		8:  "ERROR_REASON_BUNDLE_REFUSED",
 		20: "ERROR_REASON_DECISION_NOT_FOUND",
 		21: "ERROR_REASON_PROFILE_NOT_FOUND",
 		22: "ERROR_REASON_BUDGET_NOT_FOUND",
 		23: "ERROR_REASON_BUNDLE_NOT_FOUND",
 		24: "ERROR_REASON_ERASED",
 		30: "ERROR_REASON_NO_BUNDLE",
-		31: "ERROR_REASON_OFFER_CLOSED",
-		32: "ERROR_REASON_NO_EARLIER_BUNDLE",
+		31: "ERROR_REASON_NO_EARLIER_BUNDLE",
 		40: "ERROR_REASON_STALE_DIGEST",
 		50: "ERROR_REASON_TOO_MANY_CALLS",
 		51: "ERROR_REASON_MESSAGE_TOO_LARGE",
@@ -111,6 +107,7 @@ var (
 		62: "ERROR_REASON_LOG_FAILED",
 		70: "ERROR_REASON_DEADLINE_EXCEEDED",
 		71: "ERROR_REASON_CANCELLED",
+		72: "ERROR_REASON_NOT_OFFERED",
 		80: "ERROR_REASON_INTERNAL",
 	}
 	ErrorReason_value = map[string]int32{
@@ -121,17 +118,15 @@ var (
 		"ERROR_REASON_UNKNOWN_SCOPE":      4,
 		"ERROR_REASON_FUTURE_TIME":        5,
 		"ERROR_REASON_AS_OF_NOT_ALLOWED":  6,
-		"ERROR_REASON_BAD_TOKEN":          7,
-		"ERROR_REASON_BAD_PAGE_TOKEN":     8,
-		"ERROR_REASON_BUNDLE_REFUSED":     9,
+		"ERROR_REASON_BAD_PAGE_TOKEN":     7,
+		"ERROR_REASON_BUNDLE_REFUSED":     8,
 		"ERROR_REASON_DECISION_NOT_FOUND": 20,
 		"ERROR_REASON_PROFILE_NOT_FOUND":  21,
 		"ERROR_REASON_BUDGET_NOT_FOUND":   22,
 		"ERROR_REASON_BUNDLE_NOT_FOUND":   23,
 		"ERROR_REASON_ERASED":             24,
 		"ERROR_REASON_NO_BUNDLE":          30,
-		"ERROR_REASON_OFFER_CLOSED":       31,
-		"ERROR_REASON_NO_EARLIER_BUNDLE":  32,
+		"ERROR_REASON_NO_EARLIER_BUNDLE":  31,
 		"ERROR_REASON_STALE_DIGEST":       40,
 		"ERROR_REASON_TOO_MANY_CALLS":     50,
 		"ERROR_REASON_MESSAGE_TOO_LARGE":  51,
@@ -140,6 +135,7 @@ var (
 		"ERROR_REASON_LOG_FAILED":         62,
 		"ERROR_REASON_DEADLINE_EXCEEDED":  70,
 		"ERROR_REASON_CANCELLED":          71,
+		"ERROR_REASON_NOT_OFFERED":        72,
 		"ERROR_REASON_INTERNAL":           80,
 	}
 )
@@ -176,7 +172,7 @@ var File_rebound_v1_reason_proto protoreflect.FileDescriptor
 const file_rebound_v1_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x17rebound/v1/reason.proto\x12\n" +
-	"rebound.v1*\xf5\x06\n" +
+	"rebound.v1*\xd8\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\"\n" +
@@ -184,18 +180,16 @@ const file_rebound_v1_reason_proto_rawDesc = "" +
 	"\x1eERROR_REASON_CURRENCY_MISMATCH\x10\x03\x12\x1e\n" +
 	"\x1aERROR_REASON_UNKNOWN_SCOPE\x10\x04\x12\x1c\n" +
 	"\x18ERROR_REASON_FUTURE_TIME\x10\x05\x12\"\n" +
-	"\x1eERROR_REASON_AS_OF_NOT_ALLOWED\x10\x06\x12\x1a\n" +
-	"\x16ERROR_REASON_BAD_TOKEN\x10\a\x12\x1f\n" +
-	"\x1bERROR_REASON_BAD_PAGE_TOKEN\x10\b\x12\x1f\n" +
-	"\x1bERROR_REASON_BUNDLE_REFUSED\x10\t\x12#\n" +
+	"\x1eERROR_REASON_AS_OF_NOT_ALLOWED\x10\x06\x12\x1f\n" +
+	"\x1bERROR_REASON_BAD_PAGE_TOKEN\x10\a\x12\x1f\n" +
+	"\x1bERROR_REASON_BUNDLE_REFUSED\x10\b\x12#\n" +
 	"\x1fERROR_REASON_DECISION_NOT_FOUND\x10\x14\x12\"\n" +
 	"\x1eERROR_REASON_PROFILE_NOT_FOUND\x10\x15\x12!\n" +
 	"\x1dERROR_REASON_BUDGET_NOT_FOUND\x10\x16\x12!\n" +
 	"\x1dERROR_REASON_BUNDLE_NOT_FOUND\x10\x17\x12\x17\n" +
 	"\x13ERROR_REASON_ERASED\x10\x18\x12\x1a\n" +
-	"\x16ERROR_REASON_NO_BUNDLE\x10\x1e\x12\x1d\n" +
-	"\x19ERROR_REASON_OFFER_CLOSED\x10\x1f\x12\"\n" +
-	"\x1eERROR_REASON_NO_EARLIER_BUNDLE\x10 \x12\x1d\n" +
+	"\x16ERROR_REASON_NO_BUNDLE\x10\x1e\x12\"\n" +
+	"\x1eERROR_REASON_NO_EARLIER_BUNDLE\x10\x1f\x12\x1d\n" +
 	"\x19ERROR_REASON_STALE_DIGEST\x10(\x12\x1f\n" +
 	"\x1bERROR_REASON_TOO_MANY_CALLS\x102\x12\"\n" +
 	"\x1eERROR_REASON_MESSAGE_TOO_LARGE\x103\x12\x1c\n" +
@@ -203,7 +197,8 @@ const file_rebound_v1_reason_proto_rawDesc = "" +
 	"\x1bERROR_REASON_LOG_OVERLOADED\x10=\x12\x1b\n" +
 	"\x17ERROR_REASON_LOG_FAILED\x10>\x12\"\n" +
 	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10F\x12\x1a\n" +
-	"\x16ERROR_REASON_CANCELLED\x10G\x12\x19\n" +
+	"\x16ERROR_REASON_CANCELLED\x10G\x12\x1c\n" +
+	"\x18ERROR_REASON_NOT_OFFERED\x10H\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10PB>Z<github.com/rebound-engine/rebound/proto/rebound/v1;reboundv1b\x06proto3"
 
 var (
