@@ -58,38 +58,27 @@ func levelBin(rows []int32, p, w []float64, r Rows, z float64) (LevelBin, bool) 
 		Rows: len(rows), From: p[rows[0]], To: p[rows[len(rows)-1]],
 		Predicted: sp / n, Observed: sy / n,
 	}
-	effective := n * n / n2 / designEffect(rows, bin.Observed, w, r)
+	effective := n * n / n2 / designEffect(rows, r, func(i int32) float64 { return w[i] * (r.Outcome[i] - bin.Observed) })
 	bin.Lower, bin.Upper = wilson(bin.Observed, effective, z)
 	return bin, true
 }
 
-// designEffect is the variance of the mean under the clusters divided by that
-// of independent rows (Kish, Survey Sampling, 1965), at least 1.
-func designEffect(rows []int32, mean float64, w []float64, r Rows) float64 {
+// designEffect is the variance of a sum of residuals under the clusters divided
+// by that of independent rows (Kish, Survey Sampling, 1965), at least 1.
+func designEffect(rows []int32, r Rows, residual func(i int32) float64) float64 {
 	if r.Cluster == nil {
 		return 1
 	}
-	total := make(map[int]int, len(rows))
-	var sums []float64
+	values, clusters := make([]float64, len(rows)), make([]int, len(rows))
 	var independent float64
-	for _, i := range rows {
-		d := w[i] * (r.Outcome[i] - mean)
-		independent += d * d
-		k, ok := total[r.Cluster[i]]
-		if !ok {
-			k = len(sums)
-			total[r.Cluster[i]] = k
-			sums = append(sums, 0)
-		}
-		sums[k] += d
+	for k, i := range rows {
+		values[k], clusters[k] = residual(i), r.Cluster[i]
+		independent += values[k] * values[k]
 	}
 	if independent == 0 {
 		return 1
 	}
-	var clustered float64
-	for _, s := range sums {
-		clustered += s * s
-	}
+	clustered, _ := clusterSquares(values, clusters)
 	return max(1, clustered/independent)
 }
 
