@@ -1,0 +1,225 @@
+package learner
+
+import (
+	"math"
+	"slices"
+
+	"github.com/rebound-engine/rebound/models"
+)
+
+const (
+	maxBins      = 255     // bins of one feature, the one for missing values included
+	binSample    = 100_000 // rows looked at for the borders
+	packedPerRow = 4       // features whose bins share one uint32
+)
+
+// featureBins maps one feature to bins 0..count-1.
+type featureBins struct {
+	upper   []float64 // of a number: bin b holds v <= upper[b], the last bin the rest
+	bin     []uint8   // of a category: per level
+	count   int       // bins of values; the missing bin, if any, is count
+	missing bool      // some value is missing (or a rare level, for a category)
+	isCat   bool
+}
+
+// total counts the missing bin too.
+func (f *featureBins) total() int {
+	if f.missing {
+		return f.count + 1
+	}
+	return f.count
+}
+
+func (f *featureBins) of(v float64) uint8 {
+	if v != v {
+		return uint8(f.count)
+	}
+	if f.isCat {
+		return f.bin[int(v)]
+	}
+	lo, n := 0, len(f.upper)
+	for n > 0 {
+		half := n / 2
+		if f.upper[lo+half] < v {
+			lo += half + 1
+			n -= half + 1
+		} else {
+			n = half
+		}
+	}
+	return uint8(lo)
+}
+
+// Bins is a dataset's features in 8 bits, four features to a word. It is
+// shared by all models trained on the same rows and is immutable.
+type Bins struct {
+	features []models.Feature
+	f        []featureBins
+	packed   [][]uint32 // per block of four features, per row
+	rows     int
+}
+
+// NewBins bins columns: at most 254 bins of about equal counts per number,
+// one per level of a category (rare levels above 254 count as missing), one
+// for missing values.
+func NewBins(features []models.Feature, cols [][]float64, threads int) *Bins {
+	b := &Bins{features: features, f: make([]featureBins, len(features))}
+	if len(cols) > 0 {
+		b.rows = len(cols[0])
+	}
+	codes := make([][]uint8, len(features))
+	parallel(threads, len(features), func(j int) {
+		b.f[j] = newFeatureBins(features[j], cols[j])
+		codes[j] = make([]uint8, b.rows)
+		for i, v := range cols[j] {
+			codes[j][i] = b.f[j].of(v)
+		}
+	})
+	b.packed = make([][]uint32, (len(features)+packedPerRow-1)/packedPerRow)
+	parallel(threads, len(b.packed), func(k int) { b.packed[k] = pack(codes[k*packedPerRow:], b.rows) })
+	return b
+}
+
+func pack(codes [][]uint8, rows int) []uint32 {
+	out := make([]uint32, rows)
+	for s := range min(packedPerRow, len(codes)) {
+		for i, c := range codes[s] {
+			out[i] |= uint32(c) << (8 * s)
+		}
+	}
+	return out
+}
+
+func newFeatureBins(f models.Feature, col []float64) featureBins {
+	if f.Type == models.Category {
+		return categoryBins(f, col)
+	}
+	sample, missing := sampleColumn(col)
+	if !missing {
+		missing = slices.ContainsFunc(col, math.IsNaN)
+	}
+	slices.Sort(sample)
+	upper := borders(sample, maxBins-1)
+	return featureBins{upper: upper, count: len(upper) + 1, missing: missing}
+}
+
+// sampleColumn takes evenly spread rows without the missing ones.
+func sampleColumn(col []float64) (sample []float64, missing bool) {
+	step := max(1, (len(col)+binSample-1)/binSample)
+	sample = make([]float64, 0, len(col)/step+1)
+	for i := 0; i < len(col); i += step {
+		if v := col[i]; v == v {
+			sample = append(sample, v)
+		} else {
+			missing = true
+		}
+	}
+	return sample, missing
+}
+
+// borders cuts sorted values into at most n bins of about equal counts;
+// a value that fills a bin alone gets one. It returns the n-1 upper ends.
+func borders(sorted []float64, n int) []float64 {
+	values, counts := distinct(sorted)
+	if len(values) <= 1 {
+		return nil
+	}
+	upper := make([]float64, 0, min(n, len(values))-1)
+	if len(values) <= n {
+		for k := range len(values) - 1 {
+			upper = append(upper, between(values[k], values[k+1]))
+		}
+		return upper
+	}
+	left, binsLeft := len(sorted), n
+	target := float64(left) / float64(binsLeft)
+	inBin := 0
+	for k := range len(values) - 1 {
+		inBin += counts[k]
+		next := counts[k+1]
+		if float64(inBin) >= target || float64(next) >= target && inBin > 0 || float64(inBin)+float64(next)/2 > target {
+			upper = append(upper, between(values[k], values[k+1]))
+			left -= inBin
+			inBin = 0
+			if binsLeft--; binsLeft == 1 {
+				break
+			}
+			target = float64(left) / float64(binsLeft)
+		}
+	}
+	return upper
+}
+
+func distinct(sorted []float64) (values []float64, counts []int) {
+	for i, v := range sorted {
+		if i == 0 || v != values[len(values)-1] {
+			values, counts = append(values, v), append(counts, 0)
+		}
+		counts[len(counts)-1]++
+	}
+	return values, counts
+}
+
+// between is a border t with a <= t < b.
+func between(a, b float64) float64 {
+	t := a + (b-a)/2
+	if !(t < b) {
+		return a
+	}
+	return t
+}
+
+// categoryBins gives the most frequent levels a bin each.
+func categoryBins(f models.Feature, col []float64) featureBins {
+	counts := make([]int, len(f.Levels))
+	out := featureBins{isCat: true, bin: make([]uint8, len(f.Levels))}
+	for _, v := range col {
+		if v != v {
+			out.missing = true
+		} else {
+			counts[int(v)]++
+		}
+	}
+	order := make([]int, len(f.Levels))
+	for k := range order {
+		order[k] = k
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return counts[b] - counts[a] })
+	out.count = min(len(order), maxBins-1)
+	if len(order) > out.count {
+		out.missing = true
+	}
+	for rank, level := range order {
+		out.bin[level] = uint8(min(rank, out.count))
+	}
+	return out
+}
+
+// binSet is a set of bins.
+type binSet [4]uint64
+
+func (s *binSet) add(b int)        { s[b>>6] |= 1 << (b & 63) }
+func (s *binSet) has(b uint8) bool { return s[b>>6]>>(b&63)&1 != 0 }
+func (s *binSet) table() (t [256]int) { // 1 per bin of the set
+	for b := range t {
+		t[b] = int(s[b>>6] >> (b & 63) & 1)
+	}
+	return t
+}
+
+// partition reorders idx stably so that rows whose bin of the feature is in
+// left come first, and returns their number. scratch is as long as idx.
+func (b *Bins) partition(feature int, left *binSet, idx, scratch []int32) int {
+	packed, shift := b.packed[feature/packedPerRow], 8*(feature%packedPerRow)
+	table := left.table()
+	l, r := 0, 0
+	for _, i := range idx {
+		goes := table[uint8(packed[i]>>shift)]
+		idx[l] = i
+		scratch[r] = i
+		l += goes
+		r += 1 - goes
+	}
+	copy(idx[l:], scratch[:r])
+	return l
+}

@@ -1,0 +1,264 @@
+package learner
+
+import (
+	"math"
+
+	"github.com/rebound-engine/rebound/models"
+)
+
+// binNode is an inner node over bins.
+type binNode struct {
+	feature     int32
+	bin         uint8
+	missing     bool // missing goes left
+	left, right int32
+	set         binSet // bins that go left
+}
+
+// binTree is a tree over bins; children are coded as in models.Tree.
+type binTree struct {
+	nodes []binNode
+	leaf  []float64
+	cover []float64 // per node, then per leaf
+}
+
+// growLeaf is a leaf while a tree grows.
+type growLeaf struct {
+	from, to int // rows idx[from:to]
+	stats    leafStats
+	hist     histogram
+	best     split
+	depth    int
+	parent   int32 // node, -1 for the root
+	onLeft   bool
+}
+
+// grower holds what growing trees on one set of gradients needs.
+type grower struct {
+	bins      *Bins
+	rules     splitRules
+	leaves    int
+	maxDepth  int
+	threads   int
+	pool      *histPool
+	idx       []int32
+	scratch   []int32
+	totalBins int
+}
+
+func newGrower(b *Bins, rules splitRules, leaves, maxDepth, threads int) *grower {
+	g := &grower{bins: b, rules: rules, leaves: leaves, maxDepth: maxDepth, threads: threads, pool: &histPool{blocks: len(b.packed)}}
+	for j := range b.f {
+		g.totalBins += b.f[j].total()
+	}
+	return g
+}
+
+// grow grows one tree leaf by leaf, always the leaf with the largest gain,
+// on rows (which it copies), over the features of use. It returns the tree
+// with Newton outputs and, through eachLeaf, the rows of every leaf.
+func (g *grower) grow(rows []int32, grad []pair, use []int, eachLeaf func(leaf int, rows []int32)) *binTree {
+	g.idx = append(g.idx[:0], rows...)
+	if len(g.scratch) < len(rows) {
+		g.scratch = make([]int32, len(rows))
+	}
+	root := growLeaf{to: len(rows), parent: -1, stats: leafStats{rows: float64(len(rows)), lo: math.Inf(-1), hi: math.Inf(1)}}
+	root.hist = g.pool.get()
+	g.bins.build(root.hist, g.idx, grad, g.pool, g.threads)
+	root.stats.g, root.stats.h = g.totals(root.hist)
+	g.findSplit(&root, use)
+	t := &binTree{nodes: make([]binNode, 0, g.leaves-1)}
+	open := make([]growLeaf, 0, g.leaves)
+	open = append(open, root)
+	var cover []float64
+	for len(open) < g.leaves {
+		k := bestLeaf(open)
+		if k < 0 {
+			break
+		}
+		cover = append(cover, open[k].stats.h)
+		l, r := g.cut(t, &open[k], int32(k), int32(len(open)), grad, use, len(open)+1 < g.leaves)
+		open[k] = l
+		open = append(open, r)
+	}
+	t.leaf = make([]float64, len(open))
+	for k := range open {
+		o := &open[k]
+		t.leaf[k] = g.output(o.stats)
+		cover = append(cover, o.stats.h)
+		g.pool.put(o.hist)
+		if eachLeaf != nil {
+			eachLeaf(k, g.idx[o.from:o.to])
+		}
+	}
+	t.cover = cover
+	return t
+}
+
+func (g *grower) totals(h histogram) (sg, sh float64) {
+	for _, e := range h.of(0)[:g.bins.f[0].total()] {
+		sg += e.g
+		sh += e.h
+	}
+	return sg, sh
+}
+
+func (g *grower) output(s leafStats) float64 {
+	if s.h+g.rules.lambda <= 0 {
+		return 0
+	}
+	return min(max(-s.g/(s.h+g.rules.lambda), s.lo), s.hi)
+}
+
+func bestLeaf(open []growLeaf) int {
+	best := -1
+	for k := range open {
+		if open[k].best.gain > 0 && (best < 0 || open[k].best.gain > open[best].best.gain) {
+			best = k
+		}
+	}
+	return best
+}
+
+// cut splits leaf o into node's children: the left keeps leaf number k, the
+// right gets number n. Histograms are built for the smaller child only.
+func (g *grower) cut(t *binTree, o *growLeaf, k, n int32, grad []pair, use []int, more bool) (l, r growLeaf) {
+	node := int32(len(t.nodes))
+	t.nodes = append(t.nodes, binNode{feature: int32(o.best.feature), bin: uint8(o.best.bin), missing: o.best.missing, left: ^k, right: ^n, set: o.best.left})
+	if o.parent >= 0 {
+		if o.onLeft {
+			t.nodes[o.parent].left = node
+		} else {
+			t.nodes[o.parent].right = node
+		}
+	}
+	mid := o.from + g.bins.partition(o.best.feature, &o.best.left, g.idx[o.from:o.to], g.scratch)
+	l = growLeaf{from: o.from, to: mid, depth: o.depth + 1, parent: node, onLeft: true}
+	r = growLeaf{from: mid, to: o.to, depth: o.depth + 1, parent: node}
+	l.stats = leafStats{g: o.best.gl, h: o.best.hl, rows: float64(mid - o.from), lo: o.stats.lo, hi: o.stats.hi}
+	r.stats = leafStats{g: o.stats.g - o.best.gl, h: o.stats.h - o.best.hl, rows: float64(o.to - mid), lo: o.stats.lo, hi: o.stats.hi}
+	g.boundChildren(o, &l, &r)
+	if !more || g.maxDepth > 0 && l.depth >= g.maxDepth {
+		g.pool.put(o.hist)
+		o.hist = nil
+		return l, r
+	}
+	small, large := &l, &r
+	if r.to-r.from < l.to-l.from {
+		small, large = &r, &l
+	}
+	small.hist = g.pool.get()
+	g.bins.build(small.hist, g.idx[small.from:small.to], grad, g.pool, g.threads)
+	large.hist = o.hist
+	large.hist.subtract(small.hist, g.bins.f)
+	g.findSplit(&l, use)
+	g.findSplit(&r, use)
+	return l, r
+}
+
+// boundChildren passes bounds down and, at a monotone split, puts the middle
+// of the two outputs between the children.
+func (g *grower) boundChildren(o, l, r *growLeaf) {
+	if g.rules.monotone == nil {
+		return
+	}
+	d := g.rules.monotone[o.best.feature]
+	mid := (g.output(l.stats) + g.output(r.stats)) / 2
+	switch {
+	case d > 0:
+		l.stats.hi, r.stats.lo = mid, mid
+	case d < 0:
+		l.stats.lo, r.stats.hi = mid, mid
+	}
+}
+
+func (g *grower) findSplit(o *growLeaf, use []int) {
+	o.best = split{}
+	if o.stats.rows < 2*g.rules.minRows || o.stats.h < 2*g.rules.minHessian {
+		return
+	}
+	if g.totalBins < 4000 || g.threads == 1 {
+		for _, j := range use {
+			if s := g.rules.bestSplit(j, &g.bins.f[j], o.hist.of(j), o.stats); s.gain > o.best.gain {
+				o.best = s
+			}
+		}
+		return
+	}
+	found := make([]split, len(use))
+	parallel(g.threads, len(use), func(k int) {
+		j := use[k]
+		found[k] = g.rules.bestSplit(j, &g.bins.f[j], o.hist.of(j), o.stats)
+	})
+	for _, s := range found {
+		if s.gain > o.best.gain {
+			o.best = s
+		}
+	}
+}
+
+// route sends rows idx (reordered) down the tree and calls visit per leaf.
+func (b *Bins) route(t *binTree, idx, scratch []int32, visit func(leaf int, rows []int32)) {
+	if len(t.nodes) == 0 {
+		visit(0, idx)
+		return
+	}
+	b.routeNode(t, 0, idx, scratch, visit)
+}
+
+func (b *Bins) routeNode(t *binTree, node int32, idx, scratch []int32, visit func(leaf int, rows []int32)) {
+	if len(idx) == 0 {
+		return
+	}
+	if node < 0 {
+		visit(int(^node), idx)
+		return
+	}
+	n := &t.nodes[node]
+	mid := b.partition(int(n.feature), &n.set, idx, scratch)
+	b.routeNode(t, n.left, idx[:mid], scratch, visit)
+	b.routeNode(t, n.right, idx[mid:], scratch, visit)
+}
+
+// tree turns bins back into thresholds and levels.
+func (b *Bins) tree(t *binTree) models.Tree {
+	n := len(t.nodes)
+	out := models.Tree{
+		Feature: make([]int32, n), Threshold: make([]float64, n), Left: make([]int32, n), Right: make([]int32, n),
+		Flags: make([]uint8, n), Leaf: t.leaf, Cover: t.cover,
+	}
+	for i := range t.nodes {
+		node := &t.nodes[i]
+		f := &b.f[node.feature]
+		out.Feature[i], out.Left[i], out.Right[i] = node.feature, node.left, node.right
+		out.Flags[i] = models.NodeMissingNaN
+		if node.missing {
+			out.Flags[i] |= models.NodeDefaultLeft
+		}
+		if f.isCat {
+			out.Flags[i] |= models.NodeCategorical
+			addCategories(&out, i, n, f, &node.set)
+			continue
+		}
+		if int(node.bin) < len(f.upper) {
+			out.Threshold[i] = f.upper[node.bin]
+		} else {
+			out.Threshold[i] = math.MaxFloat64 // only missing values go right
+		}
+	}
+	return out
+}
+
+func addCategories(out *models.Tree, i, nodes int, f *featureBins, set *binSet) {
+	if out.CatOffset == nil {
+		out.CatOffset, out.CatWords = make([]int32, nodes), make([]int32, nodes)
+	}
+	words := make([]uint32, (len(f.bin)+31)/32)
+	for level, bin := range f.bin {
+		if int(bin) < f.count && set.has(bin) {
+			words[level>>5] |= 1 << (level & 31)
+		}
+	}
+	out.CatOffset[i], out.CatWords[i] = int32(len(out.CatBits)), int32(len(words))
+	out.CatBits = append(out.CatBits, words...)
+}

@@ -1,0 +1,132 @@
+package learner
+
+import "sync"
+
+// pair is a sum of gradients and of Hessians.
+type pair struct{ g, h float64 }
+
+// blockHist is the histogram of four features.
+type blockHist [packedPerRow][256]pair
+
+// histogram holds the sums per bin of all features.
+type histogram []blockHist
+
+// histChunk is the fixed number of rows summed at once: parts are added in
+// their order, so that sums do not depend on threads.
+const histChunk = 16384
+
+// parallelWork is the number of row-feature visits below which starting
+// goroutines costs more than it saves.
+const parallelWork = 60_000
+
+// histPool recycles histograms of one shape.
+type histPool struct {
+	blocks int
+	mu     sync.Mutex
+	free   []histogram
+}
+
+func (p *histPool) get() histogram {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.free); n > 0 {
+		h := p.free[n-1]
+		p.free = p.free[:n-1]
+		return h
+	}
+	return make(histogram, p.blocks)
+}
+
+func (p *histPool) put(h histogram) {
+	if h == nil {
+		return
+	}
+	p.mu.Lock()
+	p.free = append(p.free, h)
+	p.mu.Unlock()
+}
+
+// build sums the gradients of the rows idx into h.
+func (b *Bins) build(h histogram, idx []int32, grad []pair, pool *histPool, threads int) {
+	if len(idx)*len(b.f) < parallelWork {
+		threads = 1
+	}
+	chunks := max(1, (len(idx)+histChunk/2)/histChunk)
+	parts := make([]histogram, chunks)
+	parts[0] = h
+	for c := 1; c < chunks; c++ {
+		parts[c] = pool.get()
+	}
+	blocks := len(b.packed)
+	parallel(threads, chunks*blocks, func(unit int) {
+		c, k := unit/blocks, unit%blocks
+		from, to := c*len(idx)/chunks, (c+1)*len(idx)/chunks
+		sumBlock(&parts[c][k], b.packed[k], idx[from:to], grad, min(packedPerRow, len(b.f)-k*packedPerRow))
+	})
+	if chunks == 1 {
+		return
+	}
+	parallel(threads, blocks, func(k int) {
+		for c := 1; c < chunks; c++ {
+			h[k].add(&parts[c][k])
+		}
+	})
+	for c := 1; c < chunks; c++ {
+		pool.put(parts[c])
+	}
+}
+
+func sumBlock(h *blockHist, packed []uint32, idx []int32, grad []pair, features int) {
+	*h = blockHist{}
+	switch features {
+	case 1:
+		for _, i := range idx {
+			g := grad[i]
+			h.one(0, uint8(packed[i]), g)
+		}
+	case 2:
+		for _, i := range idx {
+			p, g := packed[i], grad[i]
+			h.one(0, uint8(p), g)
+			h.one(1, uint8(p>>8), g)
+		}
+	default:
+		for _, i := range idx {
+			p, g := packed[i], grad[i]
+			h.one(0, uint8(p), g)
+			h.one(1, uint8(p>>8), g)
+			h.one(2, uint8(p>>16), g)
+			h.one(3, uint8(p>>24), g)
+		}
+	}
+}
+
+func (h *blockHist) one(slot int, bin uint8, g pair) {
+	e := &h[slot][bin]
+	e.g += g.g
+	e.h += g.h
+}
+
+func (h *blockHist) add(o *blockHist) {
+	for s := range h {
+		for b := range h[s] {
+			h[s][b].g += o[s][b].g
+			h[s][b].h += o[s][b].h
+		}
+	}
+}
+
+// subtract makes h the histogram of the sibling: parent (h) less child (o).
+func (h histogram) subtract(o histogram, f []featureBins) {
+	for j := range f {
+		a, b := &h[j/packedPerRow][j%packedPerRow], &o[j/packedPerRow][j%packedPerRow]
+		for k := range f[j].total() {
+			a[k].g -= b[k].g
+			a[k].h -= b[k].h
+		}
+	}
+}
+
+func (h histogram) of(feature int) *[256]pair {
+	return &h[feature/packedPerRow][feature%packedPerRow]
+}
