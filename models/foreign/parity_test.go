@@ -1,0 +1,91 @@
+package foreign_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rebound-engine/rebound/models/foreign"
+)
+
+// referenceDir finds ../shared/testdata/models beside the repository.
+func referenceDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.mod above the test")
+		}
+		dir = filepath.Dir(dir)
+	}
+	dir = filepath.Join(dir, "..", "shared", "testdata", "models")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("reference models are absent: %v", err)
+	}
+	return dir
+}
+
+// referenceFiles lists the model files with one of the extensions.
+func referenceFiles(t testing.TB, extensions ...string) []string {
+	t.Helper()
+	var files []string
+	for _, ext := range extensions {
+		found, err := filepath.Glob(filepath.Join(referenceDir(t), "*"+ext))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	if len(files) == 0 {
+		t.Fatalf("no reference model with extension %v", extensions)
+	}
+	return files
+}
+
+func open(t testing.TB, file string) *foreign.Model {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := foreign.Open(file, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestEveryReferenceModelIsReproduced(t *testing.T) {
+	for _, file := range referenceFiles(t, ".txt", ".json", ".ubj", ".onnx") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			m := open(t, file)
+			reference, err := os.Open(strings.TrimSuffix(file, filepath.Ext(file)) + ".csv")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reference.Close()
+			report, err := foreign.Check(m, reference)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range report.Columns {
+				t.Logf("%s: largest difference %g", c.Name, c.MaxDiff)
+				if c.Bad > 0 {
+					t.Errorf("%s: %d of %d rows differ, by up to %g in row %d", c.Name, c.Bad, report.Rows, c.MaxDiff, c.Row)
+				}
+			}
+			for _, name := range report.Ignored {
+				if !strings.HasPrefix(name, "onnx") && m.Format() != foreign.ONNX {
+					t.Errorf("column %s is not compared", name)
+				}
+			}
+		})
+	}
+}
