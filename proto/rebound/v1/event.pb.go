@@ -347,7 +347,9 @@ func (x *Purchase) GetLines() []*PurchaseLine {
 type Presentation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The decision that made it.
-	DecisionId    string `protobuf:"bytes,1,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
+	DecisionId string `protobuf:"bytes,1,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
+	// The offer.
+	OfferId       string `protobuf:"bytes,2,opt,name=offer_id,json=offerId,proto3" json:"offer_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -389,15 +391,24 @@ func (x *Presentation) GetDecisionId() string {
 	return ""
 }
 
+func (x *Presentation) GetOfferId() string {
+	if x != nil {
+		return x.OfferId
+	}
+	return ""
+}
+
 // An offer was used.
 type Redemption struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// As answered by Decide. The decision, the offer and its ceiling are read from it.
-	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// The decision that made it.
+	DecisionId string `protobuf:"bytes,1,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
+	// The offer's token, as answered by Decide. Offer, ceiling and expiry are read from it.
+	Token string `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
 	// What the incentive cost: the discount given or the value of the points. Never above the ceiling.
-	Amount *Money `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	Amount *Money `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
 	// The order it was used in.
-	OrderId       string `protobuf:"bytes,3,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	OrderId       string `protobuf:"bytes,4,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -430,6 +441,13 @@ func (x *Redemption) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Redemption.ProtoReflect.Descriptor instead.
 func (*Redemption) Descriptor() ([]byte, []int) {
 	return file_rebound_v1_event_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Redemption) GetDecisionId() string {
+	if x != nil {
+		return x.DecisionId
+	}
+	return ""
 }
 
 func (x *Redemption) GetToken() string {
@@ -922,16 +940,20 @@ const file_rebound_v1_event_proto_rawDesc = "" +
 	"\border_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\aorderId\x12-\n" +
 	"\rcurrency_code\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x98\x01\x03R\fcurrencyCode\x12;\n" +
-	"\x05lines\x18\x03 \x03(\v2\x18.rebound.v1.PurchaseLineB\v\xbaH\b\x92\x01\x05\b\x01\x10\xd0\x0fR\x05lines\":\n" +
+	"\x05lines\x18\x03 \x03(\v2\x18.rebound.v1.PurchaseLineB\v\xbaH\b\x92\x01\x05\b\x01\x10\xd0\x0fR\x05lines\"a\n" +
 	"\fPresentation\x12*\n" +
 	"\vdecision_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
-	"decisionId\"\x86\x01\n" +
+	"decisionId\x12%\n" +
+	"\boffer_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\aofferId\"\xb2\x01\n" +
 	"\n" +
-	"Redemption\x12 \n" +
-	"\x05token\x18\x01 \x01(\tB\n" +
+	"Redemption\x12*\n" +
+	"\vdecision_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
+	"decisionId\x12 \n" +
+	"\x05token\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x10R\x05token\x121\n" +
-	"\x06amount\x18\x02 \x01(\v2\x11.rebound.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01R\x06amount\x12#\n" +
-	"\border_id\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\aorderId\"\x9e\x01\n" +
+	"\x06amount\x18\x03 \x01(\v2\x11.rebound.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01R\x06amount\x12#\n" +
+	"\border_id\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\aorderId\"\x9e\x01\n" +
 	"\rLoyaltyChange\x12\x1b\n" +
 	"\x06member\x18\x01 \x01(\bH\x00R\x06member\x88\x01\x01\x12 \n" +
 	"\x04tier\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@H\x01R\x04tier\x88\x01\x01\x12:\n" +

@@ -249,16 +249,20 @@ type Diagnostic struct {
 	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	// For people.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
-	// In which file.
-	File string `protobuf:"bytes,4,opt,name=file,proto3" json:"file,omitempty"`
-	// From 1.
-	Line int32 `protobuf:"varint,5,opt,name=line,proto3" json:"line,omitempty"`
-	// From 1, in characters.
-	Column int32 `protobuf:"varint,6,opt,name=column,proto3" json:"column,omitempty"`
-	// The line with a caret below it.
-	Snippet string `protobuf:"bytes,7,opt,name=snippet,proto3" json:"snippet,omitempty"`
-	// The nearest known name, or what to do.
-	Hint          string `protobuf:"bytes,8,opt,name=hint,proto3" json:"hint,omitempty"`
+	// Where it is.
+	Position *SourcePosition `protobuf:"bytes,4,opt,name=position,proto3" json:"position,omitempty"`
+	// Characters under the caret, at least 1.
+	Length int32 `protobuf:"varint,5,opt,name=length,proto3" json:"length,omitempty"`
+	// The source line.
+	Snippet string `protobuf:"bytes,6,opt,name=snippet,proto3" json:"snippet,omitempty"`
+	// What would have been right; may be empty.
+	Expected string `protobuf:"bytes,7,opt,name=expected,proto3" json:"expected,omitempty"`
+	// The nearest known name; may be empty.
+	Nearest string `protobuf:"bytes,8,opt,name=nearest,proto3" json:"nearest,omitempty"`
+	// What to do; may be empty.
+	Help string `protobuf:"bytes,9,opt,name=help,proto3" json:"help,omitempty"`
+	// Other places it speaks of, such as the parent's value that a child loosens.
+	Related       []*RelatedPosition `protobuf:"bytes,10,rep,name=related,proto3" json:"related,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -314,23 +318,16 @@ func (x *Diagnostic) GetMessage() string {
 	return ""
 }
 
-func (x *Diagnostic) GetFile() string {
+func (x *Diagnostic) GetPosition() *SourcePosition {
 	if x != nil {
-		return x.File
+		return x.Position
 	}
-	return ""
+	return nil
 }
 
-func (x *Diagnostic) GetLine() int32 {
+func (x *Diagnostic) GetLength() int32 {
 	if x != nil {
-		return x.Line
-	}
-	return 0
-}
-
-func (x *Diagnostic) GetColumn() int32 {
-	if x != nil {
-		return x.Column
+		return x.Length
 	}
 	return 0
 }
@@ -342,9 +339,149 @@ func (x *Diagnostic) GetSnippet() string {
 	return ""
 }
 
-func (x *Diagnostic) GetHint() string {
+func (x *Diagnostic) GetExpected() string {
 	if x != nil {
-		return x.Hint
+		return x.Expected
+	}
+	return ""
+}
+
+func (x *Diagnostic) GetNearest() string {
+	if x != nil {
+		return x.Nearest
+	}
+	return ""
+}
+
+func (x *Diagnostic) GetHelp() string {
+	if x != nil {
+		return x.Help
+	}
+	return ""
+}
+
+func (x *Diagnostic) GetRelated() []*RelatedPosition {
+	if x != nil {
+		return x.Related
+	}
+	return nil
+}
+
+// A place in a bundle.
+type SourcePosition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The file.
+	File string `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	// From 1; 0 is the whole file.
+	Line int32 `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`
+	// From 1, in characters; 0 is the whole line.
+	Column        int32 `protobuf:"varint,3,opt,name=column,proto3" json:"column,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SourcePosition) Reset() {
+	*x = SourcePosition{}
+	mi := &file_rebound_v1_policy_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SourcePosition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SourcePosition) ProtoMessage() {}
+
+func (x *SourcePosition) ProtoReflect() protoreflect.Message {
+	mi := &file_rebound_v1_policy_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SourcePosition.ProtoReflect.Descriptor instead.
+func (*SourcePosition) Descriptor() ([]byte, []int) {
+	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SourcePosition) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *SourcePosition) GetLine() int32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *SourcePosition) GetColumn() int32 {
+	if x != nil {
+		return x.Column
+	}
+	return 0
+}
+
+// Another place a diagnostic speaks of.
+type RelatedPosition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it is.
+	Position *SourcePosition `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
+	// What is there.
+	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelatedPosition) Reset() {
+	*x = RelatedPosition{}
+	mi := &file_rebound_v1_policy_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelatedPosition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelatedPosition) ProtoMessage() {}
+
+func (x *RelatedPosition) ProtoReflect() protoreflect.Message {
+	mi := &file_rebound_v1_policy_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelatedPosition.ProtoReflect.Descriptor instead.
+func (*RelatedPosition) Descriptor() ([]byte, []int) {
+	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RelatedPosition) GetPosition() *SourcePosition {
+	if x != nil {
+		return x.Position
+	}
+	return nil
+}
+
+func (x *RelatedPosition) GetMessage() string {
+	if x != nil {
+		return x.Message
 	}
 	return ""
 }
@@ -360,7 +497,7 @@ type ValidateBundleRequest struct {
 
 func (x *ValidateBundleRequest) Reset() {
 	*x = ValidateBundleRequest{}
-	mi := &file_rebound_v1_policy_proto_msgTypes[3]
+	mi := &file_rebound_v1_policy_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -372,7 +509,7 @@ func (x *ValidateBundleRequest) String() string {
 func (*ValidateBundleRequest) ProtoMessage() {}
 
 func (x *ValidateBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_policy_proto_msgTypes[3]
+	mi := &file_rebound_v1_policy_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -385,7 +522,7 @@ func (x *ValidateBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateBundleRequest.ProtoReflect.Descriptor instead.
 func (*ValidateBundleRequest) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{3}
+	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ValidateBundleRequest) GetBundle() *Bundle {
@@ -410,7 +547,7 @@ type ValidateBundleResponse struct {
 
 func (x *ValidateBundleResponse) Reset() {
 	*x = ValidateBundleResponse{}
-	mi := &file_rebound_v1_policy_proto_msgTypes[4]
+	mi := &file_rebound_v1_policy_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -422,7 +559,7 @@ func (x *ValidateBundleResponse) String() string {
 func (*ValidateBundleResponse) ProtoMessage() {}
 
 func (x *ValidateBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_policy_proto_msgTypes[4]
+	mi := &file_rebound_v1_policy_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -435,7 +572,7 @@ func (x *ValidateBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateBundleResponse.ProtoReflect.Descriptor instead.
 func (*ValidateBundleResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{4}
+	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ValidateBundleResponse) GetValid() bool {
@@ -480,7 +617,7 @@ type BundleStatus struct {
 
 func (x *BundleStatus) Reset() {
 	*x = BundleStatus{}
-	mi := &file_rebound_v1_policy_proto_msgTypes[5]
+	mi := &file_rebound_v1_policy_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -492,7 +629,7 @@ func (x *BundleStatus) String() string {
 func (*BundleStatus) ProtoMessage() {}
 
 func (x *BundleStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_policy_proto_msgTypes[5]
+	mi := &file_rebound_v1_policy_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -505,7 +642,7 @@ func (x *BundleStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BundleStatus.ProtoReflect.Descriptor instead.
 func (*BundleStatus) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{5}
+	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BundleStatus) GetDigest() string {
@@ -565,7 +702,7 @@ type ActivateBundleRequest struct {
 
 func (x *ActivateBundleRequest) Reset() {
 	*x = ActivateBundleRequest{}
-	mi := &file_rebound_v1_policy_proto_msgTypes[6]
+	mi := &file_rebound_v1_policy_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +714,7 @@ func (x *ActivateBundleRequest) String() string {
 func (*ActivateBundleRequest) ProtoMessage() {}
 
 func (x *ActivateBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_policy_proto_msgTypes[6]
+	mi := &file_rebound_v1_policy_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +727,7 @@ func (x *ActivateBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivateBundleRequest.ProtoReflect.Descriptor instead.
 func (*ActivateBundleRequest) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{6}
+	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ActivateBundleRequest) GetRequestId() string {
@@ -629,7 +766,7 @@ type ActivateBundleResponse struct {
 
 func (x *ActivateBundleResponse) Reset() {
 	*x = ActivateBundleResponse{}
-	mi := &file_rebound_v1_policy_proto_msgTypes[7]
+	mi := &file_rebound_v1_policy_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +778,7 @@ func (x *ActivateBundleResponse) String() string {
 func (*ActivateBundleResponse) ProtoMessage() {}
 
 func (x *ActivateBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_policy_proto_msgTypes[7]
+	mi := &file_rebound_v1_policy_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,7 +791,7 @@ func (x *ActivateBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivateBundleResponse.ProtoReflect.Descriptor instead.
 func (*ActivateBundleResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{7}
+	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ActivateBundleResponse) GetStatus() *BundleStatus {
@@ -693,7 +830,7 @@ type RollbackBundleRequest struct {
 
 func (x *RollbackBundleRequest) Reset() {
 	*x = RollbackBundleRequest{}
-	mi := &file_rebound_v1_policy_proto_msgTypes[8]
+	mi := &file_rebound_v1_policy_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -705,7 +842,7 @@ func (x *RollbackBundleRequest) String() string {
 func (*RollbackBundleRequest) ProtoMessage() {}
 
 func (x *RollbackBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_policy_proto_msgTypes[8]
+	mi := &file_rebound_v1_policy_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -718,7 +855,7 @@ func (x *RollbackBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackBundleRequest.ProtoReflect.Descriptor instead.
 func (*RollbackBundleRequest) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{8}
+	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RollbackBundleRequest) GetRequestId() string {
@@ -755,7 +892,7 @@ type RollbackBundleResponse struct {
 
 func (x *RollbackBundleResponse) Reset() {
 	*x = RollbackBundleResponse{}
-	mi := &file_rebound_v1_policy_proto_msgTypes[9]
+	mi := &file_rebound_v1_policy_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -767,7 +904,7 @@ func (x *RollbackBundleResponse) String() string {
 func (*RollbackBundleResponse) ProtoMessage() {}
 
 func (x *RollbackBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_policy_proto_msgTypes[9]
+	mi := &file_rebound_v1_policy_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -780,7 +917,7 @@ func (x *RollbackBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackBundleResponse.ProtoReflect.Descriptor instead.
 func (*RollbackBundleResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{9}
+	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RollbackBundleResponse) GetStatus() *BundleStatus {
@@ -808,7 +945,7 @@ type GetEffectivePolicyRequest struct {
 
 func (x *GetEffectivePolicyRequest) Reset() {
 	*x = GetEffectivePolicyRequest{}
-	mi := &file_rebound_v1_policy_proto_msgTypes[10]
+	mi := &file_rebound_v1_policy_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +957,7 @@ func (x *GetEffectivePolicyRequest) String() string {
 func (*GetEffectivePolicyRequest) ProtoMessage() {}
 
 func (x *GetEffectivePolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_policy_proto_msgTypes[10]
+	mi := &file_rebound_v1_policy_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +970,7 @@ func (x *GetEffectivePolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEffectivePolicyRequest.ProtoReflect.Descriptor instead.
 func (*GetEffectivePolicyRequest) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{10}
+	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetEffectivePolicyRequest) GetScope() string {
@@ -860,7 +997,7 @@ type GetEffectivePolicyResponse struct {
 
 func (x *GetEffectivePolicyResponse) Reset() {
 	*x = GetEffectivePolicyResponse{}
-	mi := &file_rebound_v1_policy_proto_msgTypes[11]
+	mi := &file_rebound_v1_policy_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +1009,7 @@ func (x *GetEffectivePolicyResponse) String() string {
 func (*GetEffectivePolicyResponse) ProtoMessage() {}
 
 func (x *GetEffectivePolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_policy_proto_msgTypes[11]
+	mi := &file_rebound_v1_policy_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +1022,7 @@ func (x *GetEffectivePolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEffectivePolicyResponse.ProtoReflect.Descriptor instead.
 func (*GetEffectivePolicyResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{11}
+	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetEffectivePolicyResponse) GetStatus() *BundleStatus {
@@ -935,7 +1072,7 @@ type EffectiveValue struct {
 
 func (x *EffectiveValue) Reset() {
 	*x = EffectiveValue{}
-	mi := &file_rebound_v1_policy_proto_msgTypes[12]
+	mi := &file_rebound_v1_policy_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1084,7 @@ func (x *EffectiveValue) String() string {
 func (*EffectiveValue) ProtoMessage() {}
 
 func (x *EffectiveValue) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_policy_proto_msgTypes[12]
+	mi := &file_rebound_v1_policy_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1097,7 @@ func (x *EffectiveValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EffectiveValue.ProtoReflect.Descriptor instead.
 func (*EffectiveValue) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{12}
+	return file_rebound_v1_policy_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *EffectiveValue) GetPath() string {
@@ -1011,17 +1148,27 @@ const file_rebound_v1_policy_proto_rawDesc = "" +
 	"\x04path\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\x04path\x12$\n" +
 	"\acontent\x18\x02 \x01(\fB\n" +
-	"\xbaH\az\x05\x18\x80\x80\x80\bR\acontent\"\xda\x01\n" +
+	"\xbaH\az\x05\x18\x80\x80\x80\bR\acontent\"\xd7\x02\n" +
 	"\n" +
 	"Diagnostic\x120\n" +
 	"\bseverity\x18\x01 \x01(\x0e2\x14.rebound.v1.SeverityR\bseverity\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\x12\x12\n" +
-	"\x04file\x18\x04 \x01(\tR\x04file\x12\x12\n" +
-	"\x04line\x18\x05 \x01(\x05R\x04line\x12\x16\n" +
-	"\x06column\x18\x06 \x01(\x05R\x06column\x12\x18\n" +
-	"\asnippet\x18\a \x01(\tR\asnippet\x12\x12\n" +
-	"\x04hint\x18\b \x01(\tR\x04hint\"K\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x126\n" +
+	"\bposition\x18\x04 \x01(\v2\x1a.rebound.v1.SourcePositionR\bposition\x12\x16\n" +
+	"\x06length\x18\x05 \x01(\x05R\x06length\x12\x18\n" +
+	"\asnippet\x18\x06 \x01(\tR\asnippet\x12\x1a\n" +
+	"\bexpected\x18\a \x01(\tR\bexpected\x12\x18\n" +
+	"\anearest\x18\b \x01(\tR\anearest\x12\x12\n" +
+	"\x04help\x18\t \x01(\tR\x04help\x125\n" +
+	"\arelated\x18\n" +
+	" \x03(\v2\x1b.rebound.v1.RelatedPositionR\arelated\"P\n" +
+	"\x0eSourcePosition\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
+	"\x04line\x18\x02 \x01(\x05R\x04line\x12\x16\n" +
+	"\x06column\x18\x03 \x01(\x05R\x06column\"c\n" +
+	"\x0fRelatedPosition\x126\n" +
+	"\bposition\x18\x01 \x01(\v2\x1a.rebound.v1.SourcePositionR\bposition\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"K\n" +
 	"\x15ValidateBundleRequest\x122\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x12.rebound.v1.BundleB\x06\xbaH\x03\xc8\x01\x01R\x06bundle\"\x80\x01\n" +
 	"\x16ValidateBundleResponse\x12\x14\n" +
@@ -1098,51 +1245,56 @@ func file_rebound_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_rebound_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rebound_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_rebound_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_rebound_v1_policy_proto_goTypes = []any{
 	(Severity)(0),                      // 0: rebound.v1.Severity
 	(BundleSource)(0),                  // 1: rebound.v1.BundleSource
 	(*Bundle)(nil),                     // 2: rebound.v1.Bundle
 	(*BundleFile)(nil),                 // 3: rebound.v1.BundleFile
 	(*Diagnostic)(nil),                 // 4: rebound.v1.Diagnostic
-	(*ValidateBundleRequest)(nil),      // 5: rebound.v1.ValidateBundleRequest
-	(*ValidateBundleResponse)(nil),     // 6: rebound.v1.ValidateBundleResponse
-	(*BundleStatus)(nil),               // 7: rebound.v1.BundleStatus
-	(*ActivateBundleRequest)(nil),      // 8: rebound.v1.ActivateBundleRequest
-	(*ActivateBundleResponse)(nil),     // 9: rebound.v1.ActivateBundleResponse
-	(*RollbackBundleRequest)(nil),      // 10: rebound.v1.RollbackBundleRequest
-	(*RollbackBundleResponse)(nil),     // 11: rebound.v1.RollbackBundleResponse
-	(*GetEffectivePolicyRequest)(nil),  // 12: rebound.v1.GetEffectivePolicyRequest
-	(*GetEffectivePolicyResponse)(nil), // 13: rebound.v1.GetEffectivePolicyResponse
-	(*EffectiveValue)(nil),             // 14: rebound.v1.EffectiveValue
-	(*timestamppb.Timestamp)(nil),      // 15: google.protobuf.Timestamp
+	(*SourcePosition)(nil),             // 5: rebound.v1.SourcePosition
+	(*RelatedPosition)(nil),            // 6: rebound.v1.RelatedPosition
+	(*ValidateBundleRequest)(nil),      // 7: rebound.v1.ValidateBundleRequest
+	(*ValidateBundleResponse)(nil),     // 8: rebound.v1.ValidateBundleResponse
+	(*BundleStatus)(nil),               // 9: rebound.v1.BundleStatus
+	(*ActivateBundleRequest)(nil),      // 10: rebound.v1.ActivateBundleRequest
+	(*ActivateBundleResponse)(nil),     // 11: rebound.v1.ActivateBundleResponse
+	(*RollbackBundleRequest)(nil),      // 12: rebound.v1.RollbackBundleRequest
+	(*RollbackBundleResponse)(nil),     // 13: rebound.v1.RollbackBundleResponse
+	(*GetEffectivePolicyRequest)(nil),  // 14: rebound.v1.GetEffectivePolicyRequest
+	(*GetEffectivePolicyResponse)(nil), // 15: rebound.v1.GetEffectivePolicyResponse
+	(*EffectiveValue)(nil),             // 16: rebound.v1.EffectiveValue
+	(*timestamppb.Timestamp)(nil),      // 17: google.protobuf.Timestamp
 }
 var file_rebound_v1_policy_proto_depIdxs = []int32{
 	3,  // 0: rebound.v1.Bundle.files:type_name -> rebound.v1.BundleFile
 	0,  // 1: rebound.v1.Diagnostic.severity:type_name -> rebound.v1.Severity
-	2,  // 2: rebound.v1.ValidateBundleRequest.bundle:type_name -> rebound.v1.Bundle
-	4,  // 3: rebound.v1.ValidateBundleResponse.diagnostics:type_name -> rebound.v1.Diagnostic
-	1,  // 4: rebound.v1.BundleStatus.source:type_name -> rebound.v1.BundleSource
-	15, // 5: rebound.v1.BundleStatus.activated_at:type_name -> google.protobuf.Timestamp
-	2,  // 6: rebound.v1.ActivateBundleRequest.bundle:type_name -> rebound.v1.Bundle
-	7,  // 7: rebound.v1.ActivateBundleResponse.status:type_name -> rebound.v1.BundleStatus
-	4,  // 8: rebound.v1.ActivateBundleResponse.diagnostics:type_name -> rebound.v1.Diagnostic
-	7,  // 9: rebound.v1.RollbackBundleResponse.status:type_name -> rebound.v1.BundleStatus
-	7,  // 10: rebound.v1.GetEffectivePolicyResponse.status:type_name -> rebound.v1.BundleStatus
-	14, // 11: rebound.v1.GetEffectivePolicyResponse.values:type_name -> rebound.v1.EffectiveValue
-	5,  // 12: rebound.v1.PolicyService.ValidateBundle:input_type -> rebound.v1.ValidateBundleRequest
-	8,  // 13: rebound.v1.PolicyService.ActivateBundle:input_type -> rebound.v1.ActivateBundleRequest
-	10, // 14: rebound.v1.PolicyService.RollbackBundle:input_type -> rebound.v1.RollbackBundleRequest
-	12, // 15: rebound.v1.PolicyService.GetEffectivePolicy:input_type -> rebound.v1.GetEffectivePolicyRequest
-	6,  // 16: rebound.v1.PolicyService.ValidateBundle:output_type -> rebound.v1.ValidateBundleResponse
-	9,  // 17: rebound.v1.PolicyService.ActivateBundle:output_type -> rebound.v1.ActivateBundleResponse
-	11, // 18: rebound.v1.PolicyService.RollbackBundle:output_type -> rebound.v1.RollbackBundleResponse
-	13, // 19: rebound.v1.PolicyService.GetEffectivePolicy:output_type -> rebound.v1.GetEffectivePolicyResponse
-	16, // [16:20] is the sub-list for method output_type
-	12, // [12:16] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	5,  // 2: rebound.v1.Diagnostic.position:type_name -> rebound.v1.SourcePosition
+	6,  // 3: rebound.v1.Diagnostic.related:type_name -> rebound.v1.RelatedPosition
+	5,  // 4: rebound.v1.RelatedPosition.position:type_name -> rebound.v1.SourcePosition
+	2,  // 5: rebound.v1.ValidateBundleRequest.bundle:type_name -> rebound.v1.Bundle
+	4,  // 6: rebound.v1.ValidateBundleResponse.diagnostics:type_name -> rebound.v1.Diagnostic
+	1,  // 7: rebound.v1.BundleStatus.source:type_name -> rebound.v1.BundleSource
+	17, // 8: rebound.v1.BundleStatus.activated_at:type_name -> google.protobuf.Timestamp
+	2,  // 9: rebound.v1.ActivateBundleRequest.bundle:type_name -> rebound.v1.Bundle
+	9,  // 10: rebound.v1.ActivateBundleResponse.status:type_name -> rebound.v1.BundleStatus
+	4,  // 11: rebound.v1.ActivateBundleResponse.diagnostics:type_name -> rebound.v1.Diagnostic
+	9,  // 12: rebound.v1.RollbackBundleResponse.status:type_name -> rebound.v1.BundleStatus
+	9,  // 13: rebound.v1.GetEffectivePolicyResponse.status:type_name -> rebound.v1.BundleStatus
+	16, // 14: rebound.v1.GetEffectivePolicyResponse.values:type_name -> rebound.v1.EffectiveValue
+	7,  // 15: rebound.v1.PolicyService.ValidateBundle:input_type -> rebound.v1.ValidateBundleRequest
+	10, // 16: rebound.v1.PolicyService.ActivateBundle:input_type -> rebound.v1.ActivateBundleRequest
+	12, // 17: rebound.v1.PolicyService.RollbackBundle:input_type -> rebound.v1.RollbackBundleRequest
+	14, // 18: rebound.v1.PolicyService.GetEffectivePolicy:input_type -> rebound.v1.GetEffectivePolicyRequest
+	8,  // 19: rebound.v1.PolicyService.ValidateBundle:output_type -> rebound.v1.ValidateBundleResponse
+	11, // 20: rebound.v1.PolicyService.ActivateBundle:output_type -> rebound.v1.ActivateBundleResponse
+	13, // 21: rebound.v1.PolicyService.RollbackBundle:output_type -> rebound.v1.RollbackBundleResponse
+	15, // 22: rebound.v1.PolicyService.GetEffectivePolicy:output_type -> rebound.v1.GetEffectivePolicyResponse
+	19, // [19:23] is the sub-list for method output_type
+	15, // [15:19] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_rebound_v1_policy_proto_init() }
@@ -1156,7 +1308,7 @@ func file_rebound_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rebound_v1_policy_proto_rawDesc), len(file_rebound_v1_policy_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
