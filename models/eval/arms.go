@@ -6,6 +6,7 @@ import "fmt"
 // (no offer first, by convention).
 type Arms struct {
 	Rows
+	Unit  string   // of the outcome: "probability", "count" or "money"; for wording only
 	Names []string // per arm
 	Arm   []int    // per row: the arm it got
 	// Propensity per row: the chance with which it got that arm; above 0.

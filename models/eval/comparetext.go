@@ -15,20 +15,21 @@ func (m Binary) WriteText(w io.Writer) error {
 	t.interval("log loss", m.LogLoss)
 	t.interval("Brier", m.Brier)
 	t.flush()
-	t.printf("\nbin\trows\tfrom\tto\tpredicted\tobserved\tlower\tupper\t\n")
+	t.printf("\nbin\trows\tfrom\tto\tpredicted\tobserved\tlower\tupper\n")
 	for i, b := range m.Bins {
-		t.printf("%d\t%d\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%s\n", i+1, b.Rows, b.From, b.To,
+		t.printf("%d\t%d\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f%s\n", i+1, b.Rows, b.From, b.To,
 			b.Predicted, b.Observed, b.Lower, b.Upper, b.remark())
 	}
-	return t.flush()
+	return t.done()
 }
 
+// remark is a last cell for bins whose prediction lies outside the interval.
 func (b LevelBin) remark() string {
 	switch {
 	case b.Predicted < b.Lower:
-		return "predicted too low"
+		return "\tpredicted too low"
 	case b.Predicted > b.Upper:
-		return "predicted too high"
+		return "\tpredicted too high"
 	default:
 		return ""
 	}
@@ -47,7 +48,7 @@ func (c Comparison) WriteText(w io.Writer) error {
 	row("Brier", c.First.Brier, c.Second.Brier, c.BrierDiff)
 	t.flush()
 	t.printf("%s\n", c.Verdict())
-	return t.flush()
+	return t.done()
 }
 
 // table writes aligned columns and keeps the first error.
@@ -70,10 +71,15 @@ func (t *table) interval(name string, v Interval) {
 	t.printf("%s\t%.5f\t%.5f\t%.5f\t%.5f\n", name, v.Value, v.Lower, v.Upper, v.SE)
 }
 
-// flush ends a block of aligned columns and returns the first error so far.
-func (t *table) flush() error {
+// flush ends a block of aligned columns.
+func (t *table) flush() {
 	if err := t.tab.Flush(); t.err == nil {
 		t.err = err
 	}
+}
+
+// done flushes and returns the first error.
+func (t *table) done() error {
+	t.flush()
 	return t.err
 }

@@ -1,8 +1,6 @@
 package eval
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // Guard is the choice between a model's policy and giving everybody the best
 // single arm.
@@ -43,7 +41,7 @@ func Guarded(a Arms, choice []int, margin float64, b Bootstrap) (Guard, error) {
 	}
 	g.Model, g.Singles, g.Gain = v[0], v[1:k], v[k]
 	g.UseModel = g.Gain.Above(margin)
-	g.Words = g.words(margin)
+	g.Words = g.words(margin, a.Unit)
 	return g, nil
 }
 
@@ -105,14 +103,14 @@ func (g Guard) Choice(model []int) []int {
 	return out
 }
 
-func (g Guard) words(margin float64) string {
-	figures := fmt.Sprintf("%+.4g per customer over giving everybody %s, %.4g %% interval %+.4g to %+.4g",
-		g.Gain.Value, g.Arms[g.Best], 100*g.Level, g.Gain.Lower, g.Gain.Upper)
+func (g Guard) words(margin float64, unit string) string {
+	figures := fmt.Sprintf("%s per customer over giving everybody %s, %.4g %% interval %s to %s",
+		effect(g.Gain.Value, unit), g.Arms[g.Best], 100*g.Level, effect(g.Gain.Lower, unit), effect(g.Gain.Upper, unit))
 	switch {
 	case g.UseModel && margin == 0:
 		return "Use the model: its policy is proven better (" + figures + ")."
 	case g.UseModel:
-		return fmt.Sprintf("Use the model: its policy is above the required %+.4g (%s).", margin, figures)
+		return fmt.Sprintf("Use the model: its policy is above the required %s (%s).", effect(margin, unit), figures)
 	case g.Gain.Below(margin):
 		return fmt.Sprintf("Give everybody %s: the model's policy is worse (%s).", g.Arms[g.Best], figures)
 	default:

@@ -92,11 +92,11 @@ func perfectUplift(t Trial) []float64 {
 // countArea is the trapezoid area of a curve over counts, less the straight line.
 func (k ranking) countArea(t Trial, value func(step) float64) float64 {
 	var area, x, y float64
-	k.steps(t, t.weights(), func(s step) {
+	for _, s := range k.walk(t, t.weights())[1:] {
 		nx, ny := s.n(), value(s)
 		area += (nx - x) * (ny + y) / 2
 		x, y = nx, ny
-	})
+	}
 	return area - x*y/2
 }
 

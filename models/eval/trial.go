@@ -97,21 +97,20 @@ func (s step) plus(next step, f float64) step {
 	}
 }
 
-// steps walks the ranking and calls visit at the end of each tie group. It
-// returns the last step.
-func (k ranking) steps(t Trial, w []float64, visit func(step)) step {
+// walk follows the ranking and returns what has been seen at the start and at the
+// end of each tie group. The last step is the whole trial.
+func (k ranking) walk(t Trial, w []float64) []step {
+	steps := make([]step, 1, len(k.ends)+1)
 	var s step
 	from := int32(0)
 	for _, to := range k.ends {
 		for _, i := range k.order[from:to] {
 			s.add(t.Treated[i], w[i], t.Outcome[i])
 		}
-		if visit != nil {
-			visit(s)
-		}
+		steps = append(steps, s)
 		from = to
 	}
-	return s
+	return steps
 }
 
 // totals is the last step of any ranking.

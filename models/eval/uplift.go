@@ -19,9 +19,7 @@ func UpliftCurve(score []float64, t Trial) ([]Point, error) {
 	if err := t.checkScored(score); err != nil {
 		return nil, fmt.Errorf("uplift curve: %w", err)
 	}
-	w := t.weights()
-	total := t.totals(w)
-	return rank(score).curve(t, w, total, func(s step) float64 { return s.yt/total.nt - s.yc/total.nc }), nil
+	return curve(rank(score).walk(t, t.weights()), perCustomer), nil
 }
 
 // QiniCurve is the classic curve of Radcliffe (Using Control Groups to Target on
@@ -31,16 +29,16 @@ func QiniCurve(score []float64, t Trial) ([]Point, error) {
 	if err := t.checkScored(score); err != nil {
 		return nil, fmt.Errorf("qini curve: %w", err)
 	}
-	w := t.weights()
-	total := t.totals(w)
-	return rank(score).curve(t, w, total, func(s step) float64 { return s.classic() / total.nt }), nil
+	return curve(rank(score).walk(t, t.weights()), perTreated), nil
 }
 
-func (k ranking) curve(t Trial, w []float64, total step, value func(step) float64) []Point {
-	points := []Point{{}}
-	k.steps(t, w, func(s step) {
-		points = append(points, Point{X: s.n() / total.n(), Y: value(s)})
-	})
+// curve reads a value of each step, given the whole, over the share of customers.
+func curve(walk []step, value func(s, total step) float64) []Point {
+	total := walk[len(walk)-1]
+	points := make([]Point, len(walk))
+	for i, s := range walk[1:] {
+		points[i+1] = Point{X: s.n() / total.n(), Y: value(s, total)}
+	}
 	return points
 }
 
@@ -80,7 +78,7 @@ func QiniPerCustomer(score []float64, t Trial) (float64, error) {
 	if err := t.checkScored(score); err != nil {
 		return 0, fmt.Errorf("qini per customer: %w", err)
 	}
-	return rank(score).qini(t, t.weights(), perCustomer), nil
+	return qini(rank(score).walk(t, t.weights()), perCustomer), nil
 }
 
 // QiniClassic is the area between QiniCurve and the straight line to its end, in
@@ -89,7 +87,7 @@ func QiniClassic(score []float64, t Trial) (float64, error) {
 	if err := t.checkScored(score); err != nil {
 		return 0, fmt.Errorf("classic qini: %w", err)
 	}
-	return rank(score).qini(t, t.weights(), perTreated), nil
+	return qini(rank(score).walk(t, t.weights()), perTreated), nil
 }
 
 func perCustomer(s, total step) float64 { return s.yt/total.nt - s.yc/total.nc }
@@ -97,14 +95,14 @@ func perCustomer(s, total step) float64 { return s.yt/total.nt - s.yc/total.nc }
 func perTreated(s, total step) float64 { return s.classic() / total.nt }
 
 // qini is the trapezoid area of a curve less that of the line to its end.
-func (k ranking) qini(t Trial, w []float64, value func(s, total step) float64) float64 {
-	total := t.totals(w)
+func qini(walk []step, value func(s, total step) float64) float64 {
+	total := walk[len(walk)-1]
 	var area, x, y float64
-	k.steps(t, w, func(s step) {
+	for _, s := range walk[1:] {
 		nx, ny := s.n()/total.n(), value(s, total)
 		area += (nx - x) * (ny + y) / 2
 		x, y = nx, ny
-	})
+	}
 	return area - y/2
 }
 
@@ -119,30 +117,27 @@ func UpliftAt(q float64, score []float64, t Trial) (float64, error) {
 	if !(q > 0 && q <= 1) {
 		return 0, fmt.Errorf("uplift at %v: want a share above 0, at most 1: %w", q, ErrColumns)
 	}
-	v := rank(score).upliftAt(q, t, t.weights())
+	v := upliftAt(rank(score).walk(t, t.weights()), q, t.Weight == nil)
 	if math.IsNaN(v) {
 		return 0, fmt.Errorf("uplift at %v: an arm is missing: %w", q, ErrUndefined)
 	}
 	return v, nil
 }
 
-func (k ranking) upliftAt(q float64, t Trial, w []float64) float64 {
-	limit := q * t.totals(w).n()
-	if t.Weight == nil {
+// upliftAt is NaN if an arm is missing. whole rounds the border down to a row.
+func upliftAt(walk []step, q float64, whole bool) float64 {
+	limit := q * walk[len(walk)-1].n()
+	if whole {
 		limit = math.Floor(limit)
 	}
-	var last, border step
-	found := false
-	k.steps(t, w, func(s step) {
-		if !found && s.n() >= limit && s.n() > last.n() {
-			border, found = last.plus(s, (limit-last.n())/(s.n()-last.n())), true
+	last := walk[0]
+	for _, s := range walk[1:] {
+		if s.n() >= limit && s.n() > last.n() {
+			return last.plus(s, (limit-last.n())/(s.n()-last.n())).difference()
 		}
 		last = s
-	})
-	if !found {
-		border = last
 	}
-	return border.difference()
+	return last.difference()
 }
 
 // AverageEffect is the mean outcome of treated less that of control.

@@ -1,0 +1,81 @@
+package eval
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// Report is one evaluation, to be written as text, JSON or an HTML page. Parts
+// that are empty are left out of every form.
+type Report struct {
+	Title   string `json:"title"`
+	Subject string `json:"subject,omitempty"` // data and split, in a sentence
+	// Card is the model card: what a reader must know before trusting the model.
+	Card        []Fact         `json:"card,omitempty"`
+	Policies    []PolicyReport `json:"policies,omitempty"`
+	Uplift      []Uplift       `json:"uplift,omitempty"`
+	Binary      []Binary       `json:"binary,omitempty"`
+	Comparisons []Comparison   `json:"comparisons,omitempty"`
+	// Importance is by falling drop, in the metric named by ImportanceOf.
+	Importance   []Importance `json:"importance,omitempty"`
+	ImportanceOf string       `json:"importance_of,omitempty"`
+	Checks       []Check      `json:"checks,omitempty"`
+	Level        float64      `json:"level"` // of all intervals; 0 means 0.95
+	Notes        []string     `json:"notes,omitempty"`
+}
+
+// Fact is a line of a model card.
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Check is the outcome of a test of the data or the model, such as a sample
+// ratio, a calibration alarm or the drift of a feature.
+type Check struct {
+	Name  string `json:"name"`
+	Words string `json:"words"`
+	Alarm bool   `json:"alarm"`
+}
+
+// RatioCheck words a sample-ratio test.
+func RatioCheck(t RatioTest) Check {
+	words := fmt.Sprintf("The arms were filled as intended (chi-square %.3g, p = %.3g).", t.ChiSquare, t.P)
+	if t.Mismatch {
+		words = fmt.Sprintf("The arms were not filled as intended (chi-square %.3g, p = %.2g): trust no effect below.", t.ChiSquare, t.P)
+	}
+	return Check{Name: "sample ratio", Words: words, Alarm: t.Mismatch}
+}
+
+// ShiftCheck words the drift of a feature or score.
+func ShiftCheck(name string, s Shift) Check {
+	return Check{
+		Name:  "drift of " + name,
+		Words: fmt.Sprintf("%s: PSI %.3f, %.3f expected by chance (p = %.2g).", s.Level, s.PSI, s.Noise, s.P),
+		Alarm: s.Level != Stable,
+	}
+}
+
+// LevelCheck words a calibration check.
+func LevelCheck(model string, c CalibrationCheck) Check {
+	return Check{Name: "calibration of " + model, Words: c.Words, Alarm: c.Alarm}
+}
+
+func (r Report) level() float64 {
+	if r.Level == 0 {
+		return 0.95
+	}
+	return r.Level
+}
+
+// WriteJSON writes the report as indented JSON. Every number in it is finite.
+func (r Report) WriteJSON(w io.Writer) error {
+	r.Level = r.level()
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	if err := e.Encode(r); err != nil {
+		return fmt.Errorf("write report %q as json: %w", r.Title, err)
+	}
+	return nil
+}

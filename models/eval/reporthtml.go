@@ -1,0 +1,95 @@
+package eval
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+)
+
+//go:embed report.html
+var reportTemplate string
+
+// page is what the template shows: the report with its charts laid out.
+type page struct {
+	Report
+	LevelText string
+	Uplifts   []upliftPage
+	Values    []policyPage
+	Levels    []binaryPage
+	Bars      *rowChart
+	Alarms    int
+}
+
+type upliftPage struct {
+	Uplift
+	ID     string
+	Charts []chart
+}
+
+type policyPage struct {
+	PolicyReport
+	Chart rowChart
+}
+
+type binaryPage struct {
+	Binary
+	Chart chart
+}
+
+// WriteHTML writes the report as one page that needs nothing else: styles and
+// plots are inside, there are no scripts, and it reads well in light, dark and
+// print.
+func (r Report) WriteHTML(w io.Writer) error {
+	t, err := template.New("report").Funcs(template.FuncMap{
+		"amount": amount, "effect": effect, "size": size, "percent": percent, "proven": proven,
+		"short":  func(v float64) string { return fmt.Sprintf("%.4g", v) },
+		"signed": func(v float64) string { return fmt.Sprintf("%+.4g", v) },
+		"count":  count, "inc": func(i int) int { return i + 1 },
+		"half": func(a, b float64) float64 { return (a + b) / 2 },
+		"add":  func(a, b float64) float64 { return a + b },
+	}).Parse(reportTemplate)
+	if err != nil {
+		return fmt.Errorf("write report %q as html: %w", r.Title, err)
+	}
+	if err := t.Execute(w, r.page()); err != nil {
+		return fmt.Errorf("write report %q as html: %w", r.Title, err)
+	}
+	return nil
+}
+
+func (r Report) page() page {
+	p := page{Report: r, LevelText: fmt.Sprintf("%.4g %%", 100*r.level())}
+	for _, v := range r.Policies {
+		p.Values = append(p.Values, policyPage{PolicyReport: v, Chart: policyChart(v)})
+	}
+	for i, u := range r.Uplift {
+		charts := []chart{gainChart(u, r.level()), upliftChart(u), tocChart(u)}
+		if u.Calibration != nil {
+			charts = append(charts, effectChart(u))
+		}
+		p.Uplifts = append(p.Uplifts, upliftPage{Uplift: u, ID: fmt.Sprintf("uplift-%d", i+1), Charts: charts})
+	}
+	for _, m := range r.Binary {
+		p.Levels = append(p.Levels, binaryPage{Binary: m, Chart: levelChart(m)})
+	}
+	if len(r.Importance) > 0 {
+		c := importanceChart(r.Importance, r.ImportanceOf)
+		p.Bars = &c
+	}
+	for _, c := range r.Checks {
+		if c.Alarm {
+			p.Alarms++
+		}
+	}
+	return p
+}
+
+// count writes a whole number with thousands separated.
+func count(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
