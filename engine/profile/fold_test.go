@@ -1,0 +1,142 @@
+package profile_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/rebound-engine/rebound/engine/profile"
+	"pgregory.net/rapid"
+)
+
+const day = 24 * time.Hour
+
+func shuffled(t *rapid.T, steps []step) []step { return rapid.Permutation(steps).Draw(t, "order") }
+
+func equalRecords(t interface{ Fatalf(string, ...any) }, a, b profile.Records) {
+	if !bytes.Equal(a.History, b.History) {
+		t.Fatalf("history records differ:\n%x\n%x", a.History, b.History)
+	}
+	if !bytes.Equal(a.Features, b.Features) {
+		t.Fatalf("features records differ:\n%x\n%x", a.Features, b.Features)
+	}
+}
+
+// The span is beyond the horizon, so that events come late and fall out.
+func TestFoldIgnoresOrderAndDuplicates(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		steps := drawSteps(t, 30, 900*day)
+		once := foldAll(t, profile.Records{}, steps)
+		twice := append(shuffled(t, steps), shuffled(t, steps)...)
+		equalRecords(t, once, foldAll(t, profile.Records{}, twice))
+	})
+}
+
+func TestFoldIgnoresBatching(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		steps := drawSteps(t, 30, 900*day)
+		var events []*profile.Event
+		var single []step
+		for _, s := range steps {
+			if s.event != nil {
+				events, single = append(events, s.event), append(single, s)
+			}
+		}
+		if len(events) == 0 {
+			return
+		}
+		cut := rapid.IntRange(0, len(events)).Draw(t, "cut")
+		var f profile.Folder
+		first, _, err := f.Events(nil, events[cut:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		both, counts, err := f.Events(first.History, events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if counts[profile.Applied] > cut {
+			t.Fatalf("%d applied of %d new events", counts[profile.Applied], cut)
+		}
+		equalRecords(t, foldAll(t, profile.Records{}, single), both)
+	})
+}
+
+// bigPurchase takes about a tenth of a full history.
+func bigPurchase(i int, at time.Time) step {
+	lines := make([]profile.Line, 400)
+	for k := range lines {
+		lines[k] = profile.Line{SKU: fmt.Sprint(k), Quantity: 1, Paid: 100}
+	}
+	return step{event: &profile.Event{
+		ID: fmt.Sprint("big", i), Kind: profile.KindPurchase, Time: at, Currency: "GBP", Lines: lines,
+		Customer: profile.Identity{Namespace: "id", Value: "w"},
+	}}
+}
+
+func TestFullHistoryIgnoresOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		steps := drawSteps(t, 20, 900*day)
+		for i := range rapid.IntRange(8, 16).Draw(t, "big") {
+			steps = append(steps, bigPurchase(i, drawTime(t, 900*day)))
+		}
+		once := foldAll(t, profile.Records{}, steps)
+		if len(once.History) > profile.MaxHistory+2000 {
+			t.Fatalf("history of %d bytes", len(once.History))
+		}
+		equalRecords(t, once, foldAll(t, profile.Records{}, append(shuffled(t, steps), shuffled(t, steps)...)))
+	})
+}
+
+func TestFoldResults(t *testing.T) {
+	var f profile.Folder
+	at := func(id string, when time.Time) *profile.Event {
+		return &profile.Event{
+			ID: id, Kind: profile.KindPurchase, Time: when, Currency: "USD",
+			Lines: []profile.Line{{SKU: "a", Quantity: 1, Paid: 100}},
+		}
+	}
+	r, result, err := f.Event(nil, at("1", base))
+	if err != nil || result != profile.Applied {
+		t.Fatalf("first: %v, %v", result, err)
+	}
+	again, result, err := f.Event(r.History, at("1", base.Add(time.Hour)))
+	if err != nil || result != profile.Duplicate || again.History != nil {
+		t.Fatalf("same id: %v, %v, %d bytes", result, err, len(again.History))
+	}
+	old := base.Add(-profile.Horizon - time.Hour)
+	late, result, err := f.Event(r.History, at("2", old))
+	if err != nil || result != profile.Late {
+		t.Fatalf("beyond the horizon: %v, %v", result, err)
+	}
+	view, err := profile.Open(late.Features)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, _ := view.First(); !first.Equal(old) || view.Events() != 1 {
+		t.Errorf("late event: first %v, %d events", first, view.Events())
+	}
+}
+
+func TestRecordsOfAnotherVersion(t *testing.T) {
+	var f profile.Folder
+	r := foldAll(t, profile.Records{}, []step{bigPurchase(0, base)})
+	newer := bytes.Clone(r.History)
+	newer[0] = 2
+	if _, _, err := f.Event(newer, bigPurchase(1, base).event); !errors.Is(err, profile.ErrRecordVersion) {
+		t.Errorf("newer history: %v", err)
+	}
+	if _, _, err := f.Event(r.History[:len(r.History)-1], bigPurchase(1, base).event); !errors.Is(err, profile.ErrRecord) {
+		t.Errorf("cut history: %v", err)
+	}
+	newer = bytes.Clone(r.Features)
+	newer[0] = 2
+	if _, err := profile.Open(newer); !errors.Is(err, profile.ErrRecordVersion) {
+		t.Errorf("newer features: %v", err)
+	}
+	if _, err := profile.Open(r.Features[:len(r.Features)-1]); !errors.Is(err, profile.ErrRecord) {
+		t.Errorf("cut features: %v", err)
+	}
+}
