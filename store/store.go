@@ -20,6 +20,9 @@ type Position uint64
 // Entries of one subject are applied in log order under one lock.
 type Subject [16]byte
 
+// IsZero reports whether s is nobody.
+func (s Subject) IsZero() bool { return s == Subject{} }
+
 // Header is what the store and a later erasure need to know of an entry.
 type Header struct {
 	Kind    uint8   // the caller's; 0 is reserved
@@ -55,7 +58,11 @@ type Writer interface {
 // the same entry over the same records gives the same mutations, and folding an
 // entry that a record already includes (its position is at or below the
 // record's) is never asked for. Every key it touches must belong to the
-// entry's subject: the key begins with a one-byte table and the 16 bytes of the subject.
+// entry's subject: the key begins with a one-byte table and the 16 bytes of the subject
+// (see Key). It is called before the entry is appended, so that an entry it
+// refuses never gets into the log: Position and Recorded are 0, here and in
+// recovery, and no record can depend on them. r shows the records as they were
+// before the entry; e is Fold's only during the call. An erasing entry is not folded.
 type Fold func(r Reader, e *Entry, w Writer) error
 
 // Machine is state that lives in memory, changes only together with appends,
@@ -63,14 +70,19 @@ type Fold func(r Reader, e *Entry, w Writer) error
 type Machine interface {
 	// Restore replaces the state by a snapshot; nil means empty.
 	Restore(snapshot []byte) error
-	// Apply applies an entry during recovery, in log order.
+	// Apply applies an entry during recovery, in log order. It is also called
+	// live, by Erase, with the erasing entry (e.g. to forget the caps of the
+	// subject); then appends of other subjects go on, so it takes the Machine's lock.
 	Apply(e *Entry) error
 	// Snapshot returns the state and the position of the last entry it
 	// includes: the store appends nothing the Machine has to see between the two.
+	// Appends go on meanwhile. Entries the Machine ignores need not move the
+	// position: the store knows when it has been offered everything before it.
 	Snapshot() (snapshot []byte, at Position)
 }
 
-// Index names the terms an entry can be looked up by, e.g. its request id.
+// Index names the terms an entry can be looked up by, e.g. its request id. It is
+// pure; a term is 1 to MaxTerm bytes long.
 type Index func(e *Entry) [][]byte
 
 // Tx is one locked unit of work on a subject.
@@ -78,6 +90,10 @@ type Tx interface {
 	Reader
 	// Append adds an entry for the locked subject (or for none) to the log's
 	// buffer, numbers it and folds it. Nothing is on disk yet. On error nothing has changed.
+	// The store keeps no reference to payload. Entries for nobody may come from
+	// Updates of any subjects at once: each is folded in log order, but what fn
+	// read of nobody's records before may have changed. Append may be called under a
+	// lock of the caller's (the Machine's): it waits for no other Update.
 	Append(h Header, payload []byte) (Position, error)
 	// Last is the position of the last entry of the whole log, on disk or not.
 	Last() Position
@@ -101,20 +117,27 @@ type Store interface {
 	// successful Append the entry stays. If the log fails, the error wraps
 	// ErrFailed and the store refuses all further appends until reopened.
 	// When the queue is full, Append waits until ctx is done, then wraps ErrOverloaded.
+	// When ctx ends while Update waits for the acknowledgement, it returns the
+	// error of ctx and the entry stays: whether it is on disk is not known yet.
+	// fn must not call Update, Erase or Checkpoint.
 	Update(ctx context.Context, s Subject, fn func(Tx) error) error
 	// Read returns one entry; ErrNotFound if retention dropped it, ErrErased if its subject was erased.
+	// An entry that is appended but not acknowledged is waited for.
 	Read(ctx context.Context, at Position) (Entry, error)
 	// Scan calls fn for the acknowledged entries at from and after, in order, until fn fails
 	// (Stop ends it without an error) or the end of the log. Erased entries are left out.
 	// The entry is fn's only during the call.
 	Scan(ctx context.Context, from Position, fn func(*Entry) error) error
 	// Lookup returns up to limit positions of the term's entries after (before, if newest)
-	// the given one, in log order (reversed if newest).
+	// the given one, in log order (reversed if newest; then after = 0 means from the end).
+	// Entries that are appended but not acknowledged yet are among them.
 	Lookup(ctx context.Context, term []byte, after Position, newest bool, limit int) ([]Position, error)
 	// Range calls fn for every record whose key has the prefix, in key order.
 	Range(ctx context.Context, prefix []byte, fn func(key, value []byte, at Position) error) error
 	// Erase removes the subject: an entry of the given header is appended, its records are
 	// deleted, its earlier entries are no longer readable, and index terms do not find them.
+	// The Machine gets the entry through Apply. When Erase returns, the earlier
+	// payloads are overwritten in the log. Later entries of the subject are kept as usual.
 	Erase(ctx context.Context, h Header, payload []byte) (Position, error)
 	// Last is the position of the last acknowledged entry.
 	Last() Position
