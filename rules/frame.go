@@ -4,6 +4,7 @@ package rules
 type Env struct {
 	vars  []Variable
 	slots map[string]Slot
+	names []string // in slot order, for suggestions
 }
 
 // Slot returns the slot of a variable, or -1.
@@ -35,6 +36,12 @@ type Frame struct {
 	str  []string
 	list [][]string
 	set  []bool
+
+	// State of the evaluation under way.
+	fault     EvalKind // first error, or ""
+	faultSlot Slot
+	steps     int    // list and string work done
+	elem      string // the element `#` of the innermost any, all or none
 }
 
 // SetNumber sets a number. NaN counts as not set.
@@ -83,5 +90,37 @@ func (f *Frame) Number(s Slot) (float64, bool) {
 	return f.num[s], true
 }
 
+// Text returns a string and whether it is set.
+func (f *Frame) Text(s Slot) (string, bool) {
+	if s < 0 || !f.set[s] {
+		return "", false
+	}
+	return f.str[s], true
+}
+
+// List returns a list and whether it is set. It must not be changed.
+func (f *Frame) List(s Slot) ([]string, bool) {
+	if s < 0 || !f.set[s] {
+		return nil, false
+	}
+	return f.list[s], true
+}
+
 // Reset makes no variable exist.
 func (f *Frame) Reset() { clear(f.set); clear(f.str); clear(f.list) }
+
+// fail keeps the first error of an evaluation.
+func (f *Frame) fail(kind EvalKind, s Slot) {
+	if f.fault == "" {
+		f.fault, f.faultSlot = kind, s
+	}
+}
+
+// charge counts work over lists and strings and tells whether more is allowed.
+func (f *Frame) charge(n int) bool {
+	f.steps += n
+	if f.steps > maxSteps {
+		f.fail(EvalLimit, -1)
+	}
+	return f.fault == ""
+}

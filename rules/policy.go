@@ -98,6 +98,8 @@ type Policy struct {
 	Explore     Explore
 	Selection   Selection
 	Disclosures []Disclosure
+	// Where currency and time zone were written.
+	CurrencySource, LocationSource Source
 }
 
 // ModelKind says where an outcome's scores come from.
@@ -157,6 +159,9 @@ type Goal struct {
 	Weight float64  // effective in this scope; 1 for margin
 	Slot   Slot     // goal.<name>, in the goal's unit
 	Source Source
+	// The company's range of the weight, and the scope that set it last.
+	WeightMin, WeightMax float64
+	WeightSource         Source
 }
 
 // OfferKind is the kind of an incentive.
