@@ -111,7 +111,7 @@ type Decision struct {
 	Delivered   string // what is shown: Assigned, or None if held out
 	HeldOut     bool
 	Offer       *Terms // of Delivered; nil if None
-	Token       string // signed offer token; empty if Delivered is None
+	Token       []byte // signed offer token; nil if Delivered is None
 	Disclosures []Disclosure
 	Propensity  float64 // chance with which Assigned was drawn: its PChoice
 
@@ -123,10 +123,10 @@ type Decision struct {
 	Degraded   []Degradation
 	Timings    Timings
 
-	// Features and Variables are what rules and models read. In an answer
-	// they are present for ExplainFull only; the log always has them.
+	// Variables are what rules and models read of request, return, store and
+	// customer (models by the same names). In an answer they are present for
+	// ExplainFull only; the log always has them.
 	Variables []Variable
-	Features  []ModelInput
 }
 
 // Terms are the conditions of an offer as the customer gets it.
@@ -189,11 +189,11 @@ type RuleRef struct {
 
 // OutcomeScore is one outcome's prediction for a candidate. Lower and Upper bound With-Without at 95 %.
 type OutcomeScore struct {
-	Outcome               string
-	Without, With         float64
-	Lower, Upper          float64
-	Assumed               bool // a written-down lift, not learned
-	Rung                  Rung // where the score came from
+	Outcome       string
+	Without, With float64
+	Lower, Upper  float64
+	Assumed       bool // a written-down lift, not learned
+	Rung          Rung // where the score came from
 }
 
 // GoalValue is what a candidate adds to one goal.
@@ -246,8 +246,11 @@ type Draw struct {
 	HoldoutID string
 }
 
-// Arm is the assignment to one experiment.
-type Arm struct{ Experiment, Arm string }
+// Arm is the assignment to one experiment; Bucket is the unit's place in 0..1.
+type Arm struct {
+	Experiment, Arm string
+	Bucket          float64
+}
 
 // Rung says which step of the ladder a score came from.
 type Rung uint8
@@ -318,13 +321,6 @@ type Variable struct {
 	Purpose uint8 // rules.Purpose
 }
 
-// ModelInput is one value of a model's input vector.
-type ModelInput struct {
-	Outcome string
-	Feature string
-	Value   float64 // NaN: missing
-}
-
 // Candidate returns the candidate of an offer id, or nil.
 func (d *Decision) Candidate(offer string) *Candidate {
 	for i := range d.Candidates {
@@ -349,7 +345,7 @@ func (d *Decision) Redacted() *Decision {
 	if r.HeldOut {
 		r.Outcome, r.Assigned, r.HeldOut = OutcomeNoOffer, None, false
 	}
-	r.Budgets, r.Variables, r.Features, r.Arms, r.Degraded = nil, nil, nil, nil, nil
+	r.Budgets, r.Variables, r.Arms, r.Degraded = nil, nil, nil, nil
 	r.Draw, r.Propensity, r.Supersedes = Draw{}, 0, ""
 	return &r
 }

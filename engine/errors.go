@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // Errors a caller branches on.
 var (
@@ -34,4 +31,4 @@ type FieldError struct {
 }
 
 // Error implements error.
-func (e *FieldError) Error() string { return fmt.Sprintf("%s: %s", e.Field, e.Hint) }
+func (e *FieldError) Error() string { return e.Field + ": " + e.Hint }

@@ -1,0 +1,201 @@
+package engine
+
+import (
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/rebound-engine/rebound/engine/profile"
+	"github.com/rebound-engine/rebound/store"
+)
+
+// NewFold returns the fold a store builds its records with, for live use and
+// recovery alike: events and offers into the customer's profile
+// (engine/profile), decisions and what became of them into the offer record.
+func NewFold() store.Fold {
+	f := &folder{}
+	return f.fold
+}
+
+type folder struct{ profiles profile.Folder }
+
+func (f *folder) fold(r store.Reader, e *store.Entry, w store.Writer) error {
+	switch e.Kind {
+	case KindEvent:
+		ev, err := profile.DecodeEvent(e.Payload)
+		if err != nil {
+			return err
+		}
+		return f.event(r, e.Subject, &ev, w)
+	case KindIncentive:
+		return f.incentive(r, e, w)
+	case KindDecision:
+		return f.decision(r, e, w)
+	}
+	return nil
+}
+
+func (f *folder) event(r store.Reader, s store.Subject, ev *profile.Event, w store.Writer) error {
+	history, _, err := r.Get(profile.Key(profile.TableHistory, s))
+	if err != nil {
+		return err
+	}
+	records, result, err := f.profiles.Event(history, ev)
+	if err != nil {
+		return fmt.Errorf("fold event %q: %w", ev.ID, err)
+	}
+	if result != profile.Duplicate {
+		put(w, s, records)
+	}
+	return nil
+}
+
+func put(w store.Writer, s store.Subject, r profile.Records) {
+	w.Put(profile.Key(profile.TableFeatures, s), r.Features)
+	w.Put(profile.Key(profile.TableHistory, s), r.History)
+}
+
+func (f *folder) incentive(r store.Reader, e *store.Entry, w store.Writer) error {
+	i, err := parseIncentive(e.Payload)
+	if err != nil {
+		return err
+	}
+	ev, err := profile.DecodeEvent(i.event)
+	if err != nil {
+		return err
+	}
+	offers, err := readOffers(r, e.Subject)
+	if err != nil {
+		return err
+	}
+	w.Put(store.Key(TableOffers, e.Subject), offers.happened(&ev, i.token).append(nil))
+	return f.event(r, e.Subject, &ev, w)
+}
+
+func (f *folder) decision(r store.Reader, e *store.Entry, w store.Writer) error {
+	d, err := parseDecision(e)
+	if err != nil {
+		return err
+	}
+	offers, err := readOffers(r, e.Subject)
+	if err != nil {
+		return err
+	}
+	w.Put(store.Key(TableOffers, e.Subject), offers.decided(d).append(nil))
+	if d.ledger.reserve == nil || !d.Consent {
+		return nil
+	}
+	return f.offered(r, d, w)
+}
+
+// offered tells the profile of an offer. Without consent nothing is learned.
+func (f *folder) offered(r store.Reader, d *decisionEntry, w store.Writer) error {
+	history, _, err := r.Get(profile.Key(profile.TableHistory, d.Subject))
+	if err != nil {
+		return err
+	}
+	reserve := d.ledger.reserve
+	records, result, err := f.profiles.Decision(history, &profile.Decision{
+		ID: d.ID, OfferID: reserve.offer, At: d.Time, Expires: fromMilli(reserve.expires), Shown: !reserve.ghost,
+	})
+	if err != nil {
+		return fmt.Errorf("fold decision %s: %w", d.ID, err)
+	}
+	if result != profile.Duplicate {
+		put(w, d.Subject, records)
+	}
+	return nil
+}
+
+// Terms of the index: a letter for the kind, then the value.
+const (
+	termRequest    = 'r' // request id
+	termDecision   = 'd' // decision id
+	termCustomer   = 'c' // subject: decisions
+	termSubject    = 'u' // subject: everything
+	termScope      = 's' // scope, and every scope above it
+	termOutcome    = 'o' // outcome
+	termReturn     = 'k' // return key
+	termOffer      = 'f' // offer delivered
+	termJournal    = 'j' // every decision
+	termActivation = 'a' // every activation
+)
+
+func term(kind byte, value string) []byte {
+	t := make([]byte, 0, 1+len(value))
+	t = append(t, kind)
+	return append(t, value...)
+}
+
+// Index names the terms an entry is found by. It implements store.Index.
+func Index(e *store.Entry) [][]byte {
+	switch e.Kind {
+	case KindDecision:
+		return indexDecision(e)
+	case KindRepeat:
+		if r, err := parseRepeat(e.Payload); err == nil {
+			return [][]byte{term(termRequest, r.requestID)}
+		}
+	case KindEvent, KindIncentive:
+		return [][]byte{term(termSubject, string(e.Subject[:]))}
+	case KindActivation:
+		return [][]byte{term(termActivation, "")}
+	}
+	return nil
+}
+
+// indexDecision reads only the leading fields of a decision.
+func indexDecision(e *store.Entry) [][]byte {
+	d := &decisionEntry{Decision: &Decision{}}
+	err := payloadFields(e.Payload, "decision", func(f field) error {
+		if f.num > decHeldOut {
+			return errEnough
+		}
+		if f.num != decLedger {
+			return d.field(f)
+		}
+		return nil
+	})
+	if err != nil && d.ID == "" {
+		return nil
+	}
+	terms := [][]byte{
+		term(termJournal, ""), term(termDecision, d.ID), term(termOutcome, d.Outcome.String()),
+		term(termReturn, d.ReturnKey),
+	}
+	if d.RequestID != "" {
+		terms = append(terms, term(termRequest, d.RequestID))
+	}
+	if !e.Subject.IsZero() {
+		s := string(e.Subject[:])
+		terms = append(terms, term(termCustomer, s), term(termSubject, s))
+	}
+	if d.Delivered != None {
+		terms = append(terms, term(termOffer, d.Delivered))
+	}
+	return appendScopes(terms, d.Scope)
+}
+
+// appendScopes adds a term for the scope and every one above it but the company.
+func appendScopes(terms [][]byte, scope string) [][]byte {
+	for i := range len(scope) {
+		if scope[i] == '.' {
+			terms = append(terms, term(termScope, scope[:i]))
+		}
+	}
+	if scope != "" {
+		terms = append(terms, term(termScope, scope))
+	}
+	return terms
+}
+
+func returnKeyBytes(text string) []byte {
+	b, err := hex.DecodeString(text)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,276 @@
+package engine
+
+import (
+	"cmp"
+	"container/heap"
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/rebound-engine/rebound/store"
+)
+
+// ledgerVersion is the first byte of a snapshot (docs/formats/ledger.md).
+const ledgerVersion = 1
+
+// Fields of a snapshot.
+const (
+	snapClock protowire.Number = iota + 1
+	snapAccount
+	snapOpen
+	snapUnit
+)
+
+// Snapshot implements store.Machine. Equal ledgers give equal bytes.
+func (l *Ledger) Snapshot() ([]byte, store.Position) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := wire{[]byte{ledgerVersion}}
+	w.int(snapClock, l.clock)
+	for _, a := range l.sortedAccounts() {
+		at := w.open(snapAccount)
+		a.append(&w)
+		w.close(at)
+	}
+	for _, r := range l.sortedOpen() {
+		at := w.open(snapOpen)
+		r.append(&w)
+		w.close(at)
+	}
+	for _, k := range l.sortedUnits() {
+		at := w.open(snapUnit)
+		appendUnit(&w, k, l.units[k])
+		w.close(at)
+	}
+	return w.b, l.at
+}
+
+func (l *Ledger) sortedOpen() []*reservation {
+	out := slices.Clone(l.expiring)
+	slices.SortFunc(out, func(a, b *reservation) int { return strings.Compare(a.id, b.id) })
+	return out
+}
+
+func (l *Ledger) sortedUnits() []unitKey {
+	out := make([]unitKey, 0, len(l.units))
+	for k := range l.units {
+		out = append(out, k)
+	}
+	slices.SortFunc(out, func(a, b unitKey) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), strings.Compare(a.id, b.id))
+	})
+	return out
+}
+
+// Restore implements store.Machine.
+func (l *Ledger) Restore(snapshot []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clear()
+	if len(snapshot) == 0 {
+		return nil
+	}
+	if snapshot[0] != ledgerVersion {
+		return fmt.Errorf("restore ledger: snapshot of version %d, this build reads %d", snapshot[0], ledgerVersion)
+	}
+	if err := fields(snapshot[1:], l.restoreField); err != nil {
+		return fmt.Errorf("restore ledger: %w", err)
+	}
+	if err := l.check(); err != nil {
+		return fmt.Errorf("restore ledger: %w", err)
+	}
+	return nil
+}
+
+func (l *Ledger) restoreField(f field) error {
+	switch f.num {
+	case snapClock:
+		l.clock = f.int()
+	case snapAccount:
+		a, err := parseAccount(f.raw)
+		if err != nil {
+			return err
+		}
+		l.accounts[a.accountKey] = a
+		if before, ok := l.latest[a.budget]; !ok || before < a.start {
+			l.latest[a.budget] = a.start
+		}
+	case snapOpen:
+		r, err := parseReservation(f.raw)
+		if err != nil {
+			return err
+		}
+		l.open[r.id] = r
+		heap.Push(&l.expiring, r)
+	case snapUnit:
+		return l.restoreUnit(f.raw)
+	}
+	return nil
+}
+
+func (a *account) amounts() [14]*int64 {
+	return [...]*int64{&a.start, &a.end, &a.limit, &a.issued, &a.reserved, &a.returned, &a.expected,
+		&a.variance, &a.settled, &a.redeemed, &a.carried, &a.debited, &a.doubt, &a.doubtEnd}
+}
+
+func (a *account) append(w *wire) {
+	w.text(1, a.budget)
+	for i, v := range a.amounts() {
+		w.int(protowire.Number(i+2), *v)
+	}
+}
+
+func parseAccount(b []byte) (*account, error) {
+	a := new(account)
+	amounts := a.amounts()
+	err := fields(b, func(f field) error {
+		if f.num == 1 {
+			a.budget = f.text()
+		} else if i := int(f.num) - 2; i >= 0 && i < len(amounts) {
+			*amounts[i] = f.int()
+		}
+		return nil
+	})
+	if err == nil && a.end <= a.start {
+		err = fmt.Errorf("%w: budget %q has a period that ends before it starts", errWire, a.budget)
+	}
+	return a, err
+}
+
+// append writes a reservation; entries and snapshots share the form.
+func (r *reservation) append(w *wire) {
+	w.text(1, r.id)
+	w.text(2, r.offer)
+	w.int(3, r.ceiling)
+	w.int(4, r.expected)
+	w.int(5, r.issued)
+	w.int(6, r.expires)
+	w.bool(7, r.ghost)
+	w.text(8, r.associate)
+	w.text(9, r.household)
+	appendCharges(w, 10, r.charges)
+}
+
+func parseReservation(b []byte) (*reservation, error) {
+	r := new(reservation)
+	err := fields(b, func(f field) error {
+		switch f.num {
+		case 1:
+			r.id = f.text()
+		case 2:
+			r.offer = f.text()
+		case 3:
+			r.ceiling = f.int()
+		case 4:
+			r.expected = f.int()
+		case 5:
+			r.issued = f.int()
+		case 6:
+			r.expires = f.int()
+		case 7:
+			r.ghost = f.bool()
+		case 8:
+			r.associate = f.text()
+		case 9:
+			r.household = f.text()
+		case 10:
+			return parseCharge(f.raw, &r.charges)
+		}
+		return nil
+	})
+	if err == nil && (r.ceiling < 0 || r.expected < 0) {
+		err = fmt.Errorf("%w: reservation %q of a negative amount", errWire, r.id)
+	}
+	return r, err
+}
+
+func appendCharges(w *wire, n protowire.Number, charges []chargeRef) {
+	for _, c := range charges {
+		at := w.open(n)
+		w.text(1, c.budget)
+		w.int(2, c.start)
+		w.int(3, c.end)
+		w.int(4, c.limit)
+		w.close(at)
+	}
+}
+
+func parseCharge(b []byte, out *[]chargeRef) error {
+	var c chargeRef
+	err := fields(b, func(f field) error {
+		switch f.num {
+		case 1:
+			c.budget = f.text()
+		case 2:
+			c.start = f.int()
+		case 3:
+			c.end = f.int()
+		case 4:
+			c.limit = f.int()
+		}
+		return nil
+	})
+	if err == nil && c.end <= c.start {
+		err = fmt.Errorf("%w: charge to budget %q in a period that ends before it starts", errWire, c.budget)
+	}
+	*out = append(*out, c)
+	return err
+}
+
+func appendUnit(w *wire, k unitKey, marks []mark) {
+	w.uint(1, uint64(k.kind))
+	w.text(2, k.id)
+	for _, m := range marks {
+		at := w.open(3)
+		w.text(1, m.decision)
+		w.int(2, m.at)
+		w.int(3, m.expires)
+		w.int(4, m.redeemed)
+		w.bool(5, m.presented)
+		w.bool(6, m.ghost)
+		w.close(at)
+	}
+}
+
+func (l *Ledger) restoreUnit(b []byte) error {
+	var k unitKey
+	var marks []mark
+	err := fields(b, func(f field) error {
+		switch f.num {
+		case 1:
+			k.kind = byte(f.v)
+		case 2:
+			k.id = f.text()
+		case 3:
+			m, err := parseMark(f.raw)
+			marks = append(marks, m)
+			return err
+		}
+		return nil
+	})
+	l.units[k] = marks
+	return err
+}
+
+func parseMark(b []byte) (m mark, err error) {
+	err = fields(b, func(f field) error {
+		switch f.num {
+		case 1:
+			m.decision = f.text()
+		case 2:
+			m.at = f.int()
+		case 3:
+			m.expires = f.int()
+		case 4:
+			m.redeemed = f.int()
+		case 5:
+			m.presented = f.bool()
+		case 6:
+			m.ghost = f.bool()
+		}
+		return nil
+	})
+	return m, err
+}

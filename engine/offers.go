@@ -1,0 +1,223 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rebound-engine/rebound/engine/profile"
+	"github.com/rebound-engine/rebound/store"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// TableOffers is the first byte of the keys of offer records.
+const TableOffers byte = 'o'
+
+const (
+	offersVersion = 1
+	// capHorizon is how far back caps can look: longer windows do not load.
+	capHorizon = 400 * 24 * time.Hour
+	maxOffers  = 256 // decisions kept per customer, the newest
+	// decisionLife is how long a decision without an offer stays live.
+	decisionLife = 24 * time.Hour
+)
+
+// offerItem is one decision, or an offer shown by somebody else, as the
+// customer's record keeps it: what caps count, which decision is live for a
+// return key, and whether a token was redeemed. Times are Unix ms.
+type offerItem struct {
+	decision   string
+	offer      string // empty: none
+	returnKey  string // 8 bytes
+	phase      Phase
+	at         int64
+	expires    int64 // of the offer; of the decision's life if there is none
+	ghost      bool
+	superseded bool
+	released   bool
+	presented  int64
+	redeemed   int64
+	associate  string
+	household  string
+}
+
+// offerList is a customer's offer record (docs/formats/entry.md), oldest first.
+type offerList []offerItem
+
+func parseOffers(b []byte) (offerList, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	if b[0] != offersVersion {
+		return nil, fmt.Errorf("offer record: %w: version %d, this build reads %d", errWire, b[0], offersVersion)
+	}
+	var l offerList
+	err := fields(b[1:], func(f field) error {
+		if f.num == 1 {
+			return parseInto(f.raw, (*[]offerItem)(&l), (*offerItem).field)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("offer record: %w", err)
+	}
+	return l, nil
+}
+
+func (l offerList) append(b []byte) []byte {
+	w := wire{append(b, offersVersion)}
+	for i := range l {
+		at := w.open(1)
+		l[i].append(&w)
+		w.close(at)
+	}
+	return w.b
+}
+
+func (o *offerItem) append(w *wire) {
+	w.text(1, o.decision)
+	w.text(2, o.offer)
+	w.text(3, o.returnKey)
+	w.uint(4, uint64(o.phase))
+	for i, v := range o.times() {
+		w.int(protowire.Number(5+i), *v)
+	}
+	w.bool(9, o.ghost)
+	w.bool(10, o.superseded)
+	w.bool(11, o.released)
+	w.text(12, o.associate)
+	w.text(13, o.household)
+}
+
+func (o *offerItem) times() [4]*int64 {
+	return [...]*int64{&o.at, &o.expires, &o.presented, &o.redeemed}
+}
+
+func (o *offerItem) field(f field) error {
+	switch f.num {
+	case 1:
+		o.decision = f.text()
+	case 2:
+		o.offer = f.text()
+	case 3:
+		o.returnKey = f.text()
+	case 4:
+		o.phase = Phase(f.v)
+	case 5, 6, 7, 8:
+		*o.times()[f.num-5] = f.int()
+	case 9:
+		o.ghost = f.bool()
+	case 10:
+		o.superseded = f.bool()
+	case 11:
+		o.released = f.bool()
+	case 12:
+		o.associate = f.text()
+	case 13:
+		o.household = f.text()
+	}
+	return nil
+}
+
+// find returns the item of a decision, or nil.
+func (l offerList) find(decision string) *offerItem {
+	for i := len(l) - 1; i >= 0; i-- {
+		if l[i].decision == decision {
+			return &l[i]
+		}
+	}
+	return nil
+}
+
+// live returns the decision that answers for a return key at now, or nil.
+func (l offerList) live(returnKey string, now int64) *offerItem {
+	for i := len(l) - 1; i >= 0; i-- {
+		o := &l[i]
+		if o.returnKey == returnKey && !o.superseded && !o.released && o.expires > now {
+			return o
+		}
+	}
+	return nil
+}
+
+// mark is the item as caps count it.
+func (o *offerItem) mark() mark {
+	m := mark{at: o.at, expires: o.expires, redeemed: o.redeemed, presented: o.presented > 0 || o.ghost, ghost: o.ghost}
+	if o.released || o.superseded {
+		m.expires = 0
+		m.presented = o.presented > 0
+	}
+	return m
+}
+
+// counted is how many offers count against a cap at now; ghosts count for ghosts only.
+func (l offerList) counted(redeemed, ghost bool, from, now int64) int {
+	n := 0
+	for i := range l {
+		if l[i].offer == "" || l[i].ghost && !ghost {
+			continue
+		}
+		if m := l[i].mark(); m.counts(redeemed, from, now) {
+			n++
+		}
+	}
+	return n
+}
+
+// prune drops what no cap reaches, and the oldest beyond maxOffers.
+func (l offerList) prune() offerList {
+	if len(l) == 0 {
+		return l
+	}
+	oldest := l[len(l)-1].at - capHorizon.Milliseconds()
+	l = slices.DeleteFunc(l, func(o offerItem) bool { return o.at < oldest })
+	return l[max(len(l)-maxOffers, 0):]
+}
+
+// decided adds a decision, and marks the one it supersedes.
+func (l offerList) decided(d *decisionEntry) offerList {
+	if before := l.find(d.Supersedes); d.Supersedes != "" && before != nil {
+		before.superseded = true
+	}
+	o := offerItem{
+		decision: d.ID, returnKey: string(returnKeyBytes(d.ReturnKey)), phase: d.Phase, at: milli(d.Time),
+		expires: milli(d.Time.Add(decisionLife)), associate: d.AssociateID, household: d.Household,
+	}
+	if r := d.ledger.reserve; r != nil {
+		o.offer, o.expires, o.ghost = r.offer, r.expires, r.ghost
+	}
+	return append(l, o).prune()
+}
+
+// happened notes an event about an offer. A decision that was lost, or made by
+// somebody else, is added from what the event and its token say.
+func (l offerList) happened(ev *profile.Event, t *redeemToken) offerList {
+	o := l.find(ev.DecisionID)
+	if o == nil {
+		l = append(l, offerItem{decision: ev.DecisionID, offer: ev.OfferID, at: milli(ev.Time)})
+		o = &l[len(l)-1]
+		if t != nil {
+			o.offer, o.at, o.expires = t.offer, t.issued, t.expires
+		}
+	}
+	switch ev.Kind {
+	case profile.KindPresentation:
+		if o.presented == 0 {
+			o.presented = milli(ev.Time)
+		}
+	case profile.KindRedemption:
+		o.redeemed = max(milli(ev.Time), 1)
+	case profile.KindRelease:
+		o.released = true
+	}
+	return l.prune()
+}
+
+// readOffers reads a customer's offer record.
+func readOffers(r store.Reader, s store.Subject) (offerList, error) {
+	b, _, err := r.Get(store.Key(TableOffers, s))
+	if err != nil {
+		return nil, fmt.Errorf("read offer record: %w", err)
+	}
+	return parseOffers(b)
+}

@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/rebound-engine/rebound/store"
+)
+
+// errWire is wrapped by every refusal of damaged or hostile bytes.
+var errWire = errors.New("malformed entry")
+
+// errEnough ends the walk over a message's fields without an error.
+var errEnough = errors.New("enough")
+
+// wire appends fields in protobuf wire format. Zero values are left out, so
+// that one meaning has one encoding.
+type wire struct{ b []byte }
+
+func (w *wire) int(n protowire.Number, v int64) { w.uint(n, protowire.EncodeZigZag(v)) }
+
+func (w *wire) uint(n protowire.Number, v uint64) {
+	if v != 0 {
+		w.b = protowire.AppendTag(w.b, n, protowire.VarintType)
+		w.b = protowire.AppendVarint(w.b, v)
+	}
+}
+
+func (w *wire) bool(n protowire.Number, v bool) {
+	if v {
+		w.uint(n, 1)
+	}
+}
+
+func (w *wire) fixed(n protowire.Number, v uint64) {
+	if v != 0 {
+		w.b = protowire.AppendTag(w.b, n, protowire.Fixed64Type)
+		w.b = protowire.AppendFixed64(w.b, v)
+	}
+}
+
+// float writes every value, NaN and -0 included, bit for bit; +0 is left out.
+func (w *wire) float(n protowire.Number, v float64) { w.fixed(n, math.Float64bits(v)) }
+
+func (w *wire) text(n protowire.Number, v string) {
+	if v != "" {
+		w.b = protowire.AppendTag(w.b, n, protowire.BytesType)
+		w.b = protowire.AppendString(w.b, v)
+	}
+}
+
+func (w *wire) bytes(n protowire.Number, v []byte) {
+	if len(v) != 0 {
+		w.b = protowire.AppendTag(w.b, n, protowire.BytesType)
+		w.b = protowire.AppendBytes(w.b, v)
+	}
+}
+
+// texts writes every element, empty ones included.
+func (w *wire) texts(n protowire.Number, vs []string) {
+	for _, v := range vs {
+		w.b = protowire.AppendTag(w.b, n, protowire.BytesType)
+		w.b = protowire.AppendString(w.b, v)
+	}
+}
+
+func (w *wire) subject(n protowire.Number, s store.Subject) {
+	if s != (store.Subject{}) {
+		w.bytes(n, s[:])
+	}
+}
+
+// time has millisecond precision; the zero time is left out.
+func (w *wire) time(n protowire.Number, t time.Time) {
+	if !t.IsZero() {
+		w.int(n, t.UnixMilli())
+	}
+}
+
+// open starts a nested message and returns what close needs. Its length takes
+// a varint of fixed width, so that nothing is moved when it is known.
+func (w *wire) open(n protowire.Number) int {
+	w.b = protowire.AppendTag(w.b, n, protowire.BytesType)
+	w.b = append(w.b, 0, 0, 0, 0)
+	return len(w.b)
+}
+
+func (w *wire) close(at int) {
+	n := len(w.b) - at
+	w.b[at-4] = byte(n) | 0x80
+	w.b[at-3] = byte(n>>7) | 0x80
+	w.b[at-2] = byte(n>>14) | 0x80
+	w.b[at-1] = byte(n >> 21)
+}
+
+// field is one field of a message.
+type field struct {
+	num  protowire.Number
+	wire protowire.Type
+	v    uint64 // varint or fixed
+	raw  []byte // bytes
+}
+
+func (f field) int() int64     { return protowire.DecodeZigZag(f.v) }
+func (f field) bool() bool     { return f.v != 0 }
+func (f field) float() float64 { return math.Float64frombits(f.v) }
+func (f field) text() string   { return string(f.raw) }
+func (f field) time() time.Time {
+	return time.UnixMilli(f.int()).UTC()
+}
+
+func (f field) subject(s *store.Subject) error {
+	if len(f.raw) != len(s) {
+		return fmt.Errorf("%w: subject of %d bytes", errWire, len(f.raw))
+	}
+	copy(s[:], f.raw)
+	return nil
+}
+
+// fields calls fn for every field of a message. Unknown numbers are the
+// caller's to ignore: a newer build may have written them.
+func fields(b []byte, fn func(field) error) error {
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return fmt.Errorf("%w: %w", errWire, protowire.ParseError(n))
+		}
+		b = b[n:]
+		f := field{num: num, wire: typ}
+		switch typ {
+		case protowire.VarintType:
+			f.v, n = protowire.ConsumeVarint(b)
+		case protowire.Fixed64Type:
+			f.v, n = protowire.ConsumeFixed64(b)
+		case protowire.BytesType:
+			f.raw, n = protowire.ConsumeBytes(b)
+		default:
+			return fmt.Errorf("%w: field %d has wire type %d", errWire, num, typ)
+		}
+		if n < 0 {
+			return fmt.Errorf("%w: field %d: %w", errWire, num, protowire.ParseError(n))
+		}
+		b = b[n:]
+		if err := fn(f); err != nil {
+			if err == errEnough { //nolint:errorlint // never wrapped
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
+}
