@@ -63,12 +63,12 @@ func (f *Forest) fill(x, out []float64) {
 		v := f.PriorVariance[a]
 		raw := max(between-noise, 0)
 		mean[a] = m
-		second[a] = (groups*raw + forestPriorGroups*v) / (groups + forestPriorGroups)
+		second[a] = (groups*raw + ForestPriorGroups*v) / (groups + ForestPriorGroups)
 	}
 }
 
-// forestPriorGroups is the weight of PriorVariance, in groups.
-const forestPriorGroups = 25
+// ForestPriorGroups is the weight of PriorVariance, in groups.
+const ForestPriorGroups = 25
 
 func (f *Forest) encode(e *encoder) {
 	e.u32(uint32(f.Arms))

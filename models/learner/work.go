@@ -1,0 +1,227 @@
+package learner
+
+import (
+	"math"
+
+	"github.com/rebound-engine/rebound/models"
+)
+
+// work is a dataset prepared for training: bins, propensities, folds. All
+// candidates of a tournament share one.
+type work struct {
+	d       *Dataset
+	bins    *Bins       // the features
+	armBins *Bins       // the features, then one indicator per offer
+	chance  [][]float64 // per arm, per row: propensity, clipped
+	fold    []uint8     // per row: outer fold
+	folds   int
+	all     []int32
+	loss    Loss
+	threads int
+	seed    uint64
+}
+
+// minChance is where propensities are clipped: a row counts at most 1/minChance-fold.
+const minChance = 0.01
+
+func newWork(d *Dataset, folds int, seed uint64, threads int) (*work, error) {
+	w := &work{d: d, folds: folds, loss: lossOf(d.Unit), threads: threads, seed: seed, all: make([]int32, d.Rows())}
+	for i := range w.all {
+		w.all[i] = int32(i)
+	}
+	w.fold = foldsOf(d, folds, seed)
+	w.bins = NewBins(d.Features, d.X, threads)
+	features, cols := d.Features, d.X
+	for a := 1; a < d.Arms(); a++ {
+		col := make([]float64, d.Rows())
+		for i, arm := range d.Arm {
+			if arm == a {
+				col[i] = 1
+			}
+		}
+		features = append(features[:len(features):len(features)], models.Feature{Name: d.Offers[a-1]})
+		cols = append(cols[:len(cols):len(cols)], col)
+	}
+	w.armBins = w.bins
+	if d.Arms() > 1 {
+		w.armBins = NewBins(features, cols, threads)
+	}
+	var err error
+	w.chance, err = propensities(w)
+	return w, err
+}
+
+// lossOf is the loss of a unit's outcome models.
+func lossOf(unit string) Loss {
+	switch unit {
+	case "probability":
+		return LossLogistic
+	case "count":
+		return LossPoisson
+	}
+	return LossSquared
+}
+
+// foldsOf deals groups (or rows) evenly to folds, by a seeded shuffle.
+func foldsOf(d *Dataset, folds int, seed uint64) []uint8 {
+	group := make([]int, d.Rows())
+	n := 0
+	seen := map[uint64]int{}
+	for i := range group {
+		if d.Group == nil {
+			group[i], n = i, i+1
+			continue
+		}
+		k, ok := seen[d.Group[i]]
+		if !ok {
+			k = n
+			seen[d.Group[i]] = k
+			n++
+		}
+		group[i] = k
+	}
+	deal := make([]uint8, n)
+	for k := range deal {
+		deal[k] = uint8(k % folds)
+	}
+	shuffle(newStream(seed, 11), deal)
+	out := make([]uint8, d.Rows())
+	for i, g := range group {
+		out[i] = deal[g]
+	}
+	return out
+}
+
+// split returns the rows inside and outside outer fold f, among rows.
+func (w *work) split(rows []int32, f int) (in, out []int32) {
+	for _, i := range rows {
+		if int(w.fold[i]) == f {
+			in = append(in, i)
+		} else {
+			out = append(out, i)
+		}
+	}
+	return in, out
+}
+
+// arm filters rows of one arm.
+func (w *work) arm(rows []int32, a int) []int32 {
+	if w.d.Arm == nil {
+		return rows
+	}
+	out := make([]int32, 0, len(rows)/w.d.Arms()+1)
+	for _, i := range rows {
+		if w.d.Arm[i] == a {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func (w *work) column() []float64 { return make([]float64, w.d.Rows()) }
+
+func (w *work) columns(k int) [][]float64 {
+	out := make([][]float64, k)
+	for j := range out {
+		out[j] = w.column()
+	}
+	return out
+}
+
+// propensities takes the logged chances or estimates them: shares of the arms,
+// or a logistic model per arm where that predicts held-out arms better.
+func propensities(w *work) ([][]float64, error) {
+	d := w.d
+	out := w.columns(d.Arms())
+	switch {
+	case d.Arms() == 1:
+		for i := range out[0] {
+			out[0][i] = 1
+		}
+		return out, nil
+	case d.Logged != nil:
+		for a := range out {
+			copy(out[a], d.Logged[a])
+		}
+	default:
+		if err := estimatePropensities(w, out); err != nil {
+			return nil, err
+		}
+	}
+	for i := range d.Rows() {
+		sum := 0.0
+		for a := range out {
+			out[a][i] = max(out[a][i], minChance)
+			sum += out[a][i]
+		}
+		for a := range out {
+			out[a][i] /= sum
+		}
+	}
+	return out, nil
+}
+
+func estimatePropensities(w *work, out [][]float64) error {
+	d := w.d
+	model, share := 0.0, 0.0
+	shares := make([]float64, d.Arms())
+	for i := range d.Rows() {
+		shares[d.Arm[i]] += 1 / float64(d.Rows())
+	}
+	for f := range w.folds {
+		held, train := w.split(w.all, f)
+		for a := range out {
+			target := w.column()
+			for _, i := range train {
+				if d.Arm[i] == a {
+					target[i] = 1
+				}
+			}
+			l, err := FitLinear(d.Features, d.X, target, d.Weight, train, models.LinkLogistic, LinearSettings{Ridge: 10}, w.threads)
+			if err != nil {
+				return err
+			}
+			w.predictLinear(l, held, out[a])
+		}
+	}
+	for i := range d.Rows() {
+		sum := 0.0
+		for a := range out {
+			sum += out[a][i]
+		}
+		for a := range out {
+			out[a][i] /= sum
+		}
+		model -= math.Log(max(out[d.Arm[i]][i], minChance))
+		share -= math.Log(shares[d.Arm[i]])
+	}
+	// Two nats keep a randomised trial's shares where the model only adds noise.
+	if model > share-2 {
+		for a := range out {
+			for i := range out[a] {
+				out[a][i] = shares[a]
+			}
+		}
+	}
+	return nil
+}
+
+func (w *work) predictLinear(l *models.Linear, rows []int32, out []float64) {
+	parallelRows(w.threads, len(rows), func(_, from, to int) {
+		x := make([]float64, len(w.d.Features))
+		for _, i := range rows[from:to] {
+			w.d.Row(int(i), x)
+			out[i] = l.Predict(x)
+		}
+	})
+}
+
+// mean is the weighted mean of v over rows.
+func (w *work) mean(v []float64, rows []int32) float64 {
+	s, n := 0.0, 0.0
+	for _, i := range rows {
+		s += w.d.weight(int(i)) * v[i]
+		n += w.d.weight(int(i))
+	}
+	return s / max(n, 1e-300)
+}
