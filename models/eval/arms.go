@@ -105,3 +105,25 @@ func Best(values [][]float64) []int {
 	}
 	return out
 }
+
+// ComparePolicies is the value of the policy first less that of second, paired
+// on the same draws of customers, by DR where a.Mu is given, else by SNIPS.
+func ComparePolicies(a Arms, first, second []int, b Bootstrap) (Interval, error) {
+	var terms [2]policyTerms
+	for j, choice := range [][]int{first, second} {
+		l, err := a.Under(choice)
+		if err != nil {
+			return Interval{}, fmt.Errorf("compare policies: %w", err)
+		}
+		if terms[j], err = l.terms(a.estimator()); err != nil {
+			return Interval{}, fmt.Errorf("compare policies: %w", err)
+		}
+	}
+	v, err := b.intervals(a.Rows, 1, func(w, out []float64) {
+		out[0] = terms[0].value(w) - terms[1].value(w)
+	})
+	if err != nil {
+		return Interval{}, fmt.Errorf("compare policies: %w", err)
+	}
+	return v[0], nil
+}

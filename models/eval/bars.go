@@ -19,6 +19,7 @@ type rowChart struct {
 
 type barRow struct {
 	Label     string
+	Full      string // the label before it was shortened
 	Value     string
 	Class     string
 	Y         float64
@@ -32,7 +33,7 @@ type barRow struct {
 const (
 	rowHeight  = 26.0
 	rowsWidth  = 980.0
-	labelWidth = 230.0
+	labelWidth = 270.0
 	valueWidth = 200.0
 )
 
@@ -67,7 +68,7 @@ func policyChart(p PolicyReport) rowChart {
 			class = "s2"
 		}
 		c.Rows = append(c.Rows, barRow{
-			Label: p.Policies[i].Name, Class: class, Y: c.middle(i),
+			Label: shorten(p.Policies[i].Name), Full: p.Policies[i].Name, Class: class, Y: c.middle(i),
 			X: x.at(v.Value), Low: x.at(v.Lower), High: x.at(v.Upper),
 			Value: fmt.Sprintf("%s (%s to %s)", amount(v.Value, p.Unit), amount(v.Lower, p.Unit), amount(v.Upper, p.Unit)),
 		})
@@ -96,10 +97,20 @@ func importanceChart(items []Importance, metric string) rowChart {
 	for k, i := range items {
 		from, to := min(x.at(0), x.at(i.Drop)), max(x.at(0), x.at(i.Drop))
 		c.Rows = append(c.Rows, barRow{
-			Label: i.Feature, Class: "s1", Y: c.middle(k), Bar: true, BarX: from, BarWidth: round2(to - from),
+			Label: shorten(i.Feature), Full: i.Feature, Class: "s1", Y: c.middle(k), Bar: true, BarX: from, BarWidth: round2(to - from),
 			X: x.at(i.Drop), Low: x.at(i.Drop - i.SD), High: x.at(i.Drop + i.SD),
 			Value: fmt.Sprintf("%.4g ± %.1g", i.Drop, i.SD),
 		})
 	}
 	return c
+}
+
+// shorten fits a label into the space beside a row.
+func shorten(label string) string {
+	const most = 38
+	runes := []rune(label)
+	if len(runes) <= most {
+		return label
+	}
+	return string(runes[:most-1]) + "…"
 }

@@ -158,3 +158,95 @@ func TestGuardSeldomErrs(t *testing.T) {
 		t.Errorf("a useless model passed %d of 200 times", passed)
 	}
 }
+
+func TestGuardNeedsCoverage(t *testing.T) {
+	// Customers with high x were never given arm 2, the best for them: the log
+	// cannot say what the ideal policy earns, however sure the model is.
+	a, ideal, _ := experiment(4, 4000, 2)
+	var kept eval.Arms
+	var choice []int
+	kept.Names = a.Names
+	for i, k := range a.Arm {
+		if ideal[i] == 2 && k == 2 && i%4 != 0 {
+			continue
+		}
+		p := a.Propensity[i]
+		if ideal[i] == 2 && k == 2 {
+			k = 0
+		}
+		kept.Outcome = append(kept.Outcome, a.Outcome[i])
+		kept.Arm = append(kept.Arm, k)
+		kept.Propensity = append(kept.Propensity, p)
+		kept.Mu = append(kept.Mu, []float64{1, 1, 3})
+		choice = append(choice, ideal[i])
+	}
+	g := must[eval.Guard](t)(eval.Guarded(kept, choice, 0, eval.Bootstrap{Replicates: 200, Seed: 1}))
+	if !g.Gain.Above(0) {
+		t.Fatalf("the model should look better than it can be known to be: %+v", g.Gain)
+	}
+	if g.UseModel || g.Best == 2 || !strings.Contains(g.Words, "the log covers only") {
+		t.Errorf("an uncovered policy is taken: %s", g.Words)
+	}
+	none := eval.Arms{Names: []string{"a", "b"}, Rows: eval.Rows{Outcome: make([]float64, 40)}, Arm: make([]int, 40), Propensity: make([]float64, 40)}
+	for i := range none.Propensity {
+		none.Propensity[i] = 1
+		none.Arm[i] = i % 2
+	}
+	if _, err := eval.Guarded(none, none.Arm, 0, eval.Bootstrap{Replicates: 50}); !errors.Is(err, eval.ErrUndefined) {
+		t.Errorf("arms open to half the customers each: %v", err)
+	}
+}
+
+func TestGuardWordsForNoOffer(t *testing.T) {
+	a, _, truth := experiment(5, 2000, 0)
+	a.Unit = "probability"
+	for i := range a.Outcome {
+		if a.Arm[i] != 0 {
+			a.Outcome[i] -= 2
+		}
+	}
+	a.Mu = nil
+	always := make([]int, len(truth))
+	for i := range always {
+		always[i] = 1
+	}
+	g := must[eval.Guard](t)(eval.Guarded(a, always, 0, eval.Bootstrap{Replicates: 100, Seed: 1}))
+	if !strings.HasPrefix(g.Words, "Offer nothing: the model's policy is worse") || !strings.Contains(g.Words, "pp per customer over offering nothing") {
+		t.Errorf("words: %s", g.Words)
+	}
+}
+
+func TestComparePoliciesIsPaired(t *testing.T) {
+	a, ideal, truth := experiment(6, 3000, 1)
+	all := make([]int, len(ideal))
+	for i := range all {
+		all[i] = 2
+	}
+	b := eval.Bootstrap{Replicates: 200, Seed: 1}
+	d := must[eval.Interval](t)(eval.ComparePolicies(a, ideal, all, b))
+	want := valueOf(ideal, truth) - valueOf(all, truth)
+	if d.Lower > want || d.Upper < want {
+		t.Errorf("difference %+v, want %v inside", d, want)
+	}
+	if same := must[eval.Interval](t)(eval.ComparePolicies(a, all, all, b)); same != (eval.Interval{}) {
+		t.Errorf("a policy against itself: %+v", same)
+	}
+}
+
+func TestKnownTruth(t *testing.T) {
+	truth := [][]float64{{0, 1, 2}, {0, -1, -2}, {0, 3, 1}}
+	near(t, "PEHE", must[float64](t)(eval.PEHE([][]float64{{0, 1, 2}, {0, -1, -2}, {0, 0, 1}}, truth)), 1, 1e-12)
+	r := must[eval.Regret](t)(eval.OracleRegret([]int{2, 0, 2}, truth, 0))
+	near(t, "value", r.Value, 1, 1e-12)
+	near(t, "oracle", r.Oracle, 5.0/3, 1e-12)
+	near(t, "share", r.Share, 0.6, 1e-12)
+	if _, err := eval.OracleRegret([]int{0, 3, 0}, truth, 0); !errors.Is(err, eval.ErrColumns) {
+		t.Errorf("an arm that is not there: %v", err)
+	}
+	if _, err := eval.OracleRegret([]int{0}, [][]float64{{0, -1}}, 0); !errors.Is(err, eval.ErrUndefined) {
+		t.Errorf("nothing to gain: %v", err)
+	}
+	if _, err := eval.PEHE(truth[:1], truth); !errors.Is(err, eval.ErrColumns) {
+		t.Errorf("rows missing: %v", err)
+	}
+}
