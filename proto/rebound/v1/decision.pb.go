@@ -1497,7 +1497,9 @@ type ExperimentArm struct {
 	// As named in the policies.
 	ExperimentId string `protobuf:"bytes,1,opt,name=experiment_id,json=experimentId,proto3" json:"experiment_id,omitempty"`
 	// E.g. holdout or treated.
-	Arm           string `protobuf:"bytes,2,opt,name=arm,proto3" json:"arm,omitempty"`
+	Arm string `protobuf:"bytes,2,opt,name=arm,proto3" json:"arm,omitempty"`
+	// The customer's place in 0 to 1.
+	Bucket        float64 `protobuf:"fixed64,3,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1544,6 +1546,13 @@ func (x *ExperimentArm) GetArm() string {
 		return x.Arm
 	}
 	return ""
+}
+
+func (x *ExperimentArm) GetBucket() float64 {
+	if x != nil {
+		return x.Bucket
+	}
+	return 0
 }
 
 // What a decision was made from.
@@ -1913,22 +1922,20 @@ func (x *Timings) GetAppendNanos() int64 {
 // What, together with the candidates, is needed to redo a decision by hand.
 type Explanation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Every variable the rules could read, with its value.
+	// Everything rules and models could read of request, return, store and customer, with its value.
 	Variables []*Variable `protobuf:"bytes,1,rep,name=variables,proto3" json:"variables,omitempty"`
-	// Every input the models read.
-	ModelInputs []*ModelInput `protobuf:"bytes,2,rep,name=model_inputs,json=modelInputs,proto3" json:"model_inputs,omitempty"`
 	// The budgets that apply, company first, as the decision found them.
-	Budgets []*BudgetUse `protobuf:"bytes,3,rep,name=budgets,proto3" json:"budgets,omitempty"`
+	Budgets []*BudgetUse `protobuf:"bytes,2,rep,name=budgets,proto3" json:"budgets,omitempty"`
 	// The random choice, exactly as it was made.
-	Draw *Draw `protobuf:"bytes,4,opt,name=draw,proto3" json:"draw,omitempty"`
+	Draw *Draw `protobuf:"bytes,3,opt,name=draw,proto3" json:"draw,omitempty"`
 	// The candidate drawn; also for held-out customers.
-	Assigned string `protobuf:"bytes,5,opt,name=assigned,proto3" json:"assigned,omitempty"`
+	Assigned string `protobuf:"bytes,4,opt,name=assigned,proto3" json:"assigned,omitempty"`
 	// What the customer gets: the assigned, or none.
-	Delivered string `protobuf:"bytes,6,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	Delivered string `protobuf:"bytes,5,opt,name=delivered,proto3" json:"delivered,omitempty"`
 	// Digest of original order and return day: what split or re-scanned returns share.
-	ReturnKey string `protobuf:"bytes,7,opt,name=return_key,json=returnKey,proto3" json:"return_key,omitempty"`
+	ReturnKey string `protobuf:"bytes,6,opt,name=return_key,json=returnKey,proto3" json:"return_key,omitempty"`
 	// Personal fields of the profile took part.
-	UsedPersonalData bool `protobuf:"varint,8,opt,name=used_personal_data,json=usedPersonalData,proto3" json:"used_personal_data,omitempty"`
+	UsedPersonalData bool `protobuf:"varint,7,opt,name=used_personal_data,json=usedPersonalData,proto3" json:"used_personal_data,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1966,13 +1973,6 @@ func (*Explanation) Descriptor() ([]byte, []int) {
 func (x *Explanation) GetVariables() []*Variable {
 	if x != nil {
 		return x.Variables
-	}
-	return nil
-}
-
-func (x *Explanation) GetModelInputs() []*ModelInput {
-	if x != nil {
-		return x.ModelInputs
 	}
 	return nil
 }
@@ -2019,7 +2019,7 @@ func (x *Explanation) GetUsedPersonalData() bool {
 	return false
 }
 
-// One variable of the rules.
+// One thing rules or models could read.
 type Variable struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// E.g. customer.abuse_score.
@@ -2149,70 +2149,6 @@ func (*Variable_Text) isVariable_Value() {}
 
 func (*Variable_Texts) isVariable_Value() {}
 
-// One input of a model.
-type ModelInput struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The outcome the model predicts.
-	Outcome string `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	// The name of the input.
-	Feature string `protobuf:"bytes,2,opt,name=feature,proto3" json:"feature,omitempty"`
-	// Its value; NaN is missing.
-	Value         float64 `protobuf:"fixed64,3,opt,name=value,proto3" json:"value,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ModelInput) Reset() {
-	*x = ModelInput{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[19]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ModelInput) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ModelInput) ProtoMessage() {}
-
-func (x *ModelInput) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[19]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ModelInput.ProtoReflect.Descriptor instead.
-func (*ModelInput) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{19}
-}
-
-func (x *ModelInput) GetOutcome() string {
-	if x != nil {
-		return x.Outcome
-	}
-	return ""
-}
-
-func (x *ModelInput) GetFeature() string {
-	if x != nil {
-		return x.Feature
-	}
-	return ""
-}
-
-func (x *ModelInput) GetValue() float64 {
-	if x != nil {
-		return x.Value
-	}
-	return 0
-}
-
 // A budget as a decision found it, before its own reservation.
 type BudgetUse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2246,7 +2182,7 @@ type BudgetUse struct {
 
 func (x *BudgetUse) Reset() {
 	*x = BudgetUse{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[20]
+	mi := &file_rebound_v1_decision_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2258,7 +2194,7 @@ func (x *BudgetUse) String() string {
 func (*BudgetUse) ProtoMessage() {}
 
 func (x *BudgetUse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[20]
+	mi := &file_rebound_v1_decision_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2271,7 +2207,7 @@ func (x *BudgetUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BudgetUse.ProtoReflect.Descriptor instead.
 func (*BudgetUse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{20}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *BudgetUse) GetBudgetId() string {
@@ -2391,7 +2327,7 @@ type Draw struct {
 
 func (x *Draw) Reset() {
 	*x = Draw{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[21]
+	mi := &file_rebound_v1_decision_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2403,7 +2339,7 @@ func (x *Draw) String() string {
 func (*Draw) ProtoMessage() {}
 
 func (x *Draw) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[21]
+	mi := &file_rebound_v1_decision_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2416,7 +2352,7 @@ func (x *Draw) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Draw.ProtoReflect.Descriptor instead.
 func (*Draw) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{21}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Draw) GetStrategy() string {
@@ -2514,7 +2450,7 @@ type BatchDecideRequest struct {
 
 func (x *BatchDecideRequest) Reset() {
 	*x = BatchDecideRequest{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[22]
+	mi := &file_rebound_v1_decision_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2526,7 +2462,7 @@ func (x *BatchDecideRequest) String() string {
 func (*BatchDecideRequest) ProtoMessage() {}
 
 func (x *BatchDecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[22]
+	mi := &file_rebound_v1_decision_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2539,7 +2475,7 @@ func (x *BatchDecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchDecideRequest.ProtoReflect.Descriptor instead.
 func (*BatchDecideRequest) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{22}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *BatchDecideRequest) GetRequests() []*DecideRequest {
@@ -2560,7 +2496,7 @@ type BatchDecideResponse struct {
 
 func (x *BatchDecideResponse) Reset() {
 	*x = BatchDecideResponse{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[23]
+	mi := &file_rebound_v1_decision_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2572,7 +2508,7 @@ func (x *BatchDecideResponse) String() string {
 func (*BatchDecideResponse) ProtoMessage() {}
 
 func (x *BatchDecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[23]
+	mi := &file_rebound_v1_decision_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2585,7 +2521,7 @@ func (x *BatchDecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchDecideResponse.ProtoReflect.Descriptor instead.
 func (*BatchDecideResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{23}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *BatchDecideResponse) GetResults() []*DecideResult {
@@ -2613,7 +2549,7 @@ type DecideResult struct {
 
 func (x *DecideResult) Reset() {
 	*x = DecideResult{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[24]
+	mi := &file_rebound_v1_decision_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2625,7 +2561,7 @@ func (x *DecideResult) String() string {
 func (*DecideResult) ProtoMessage() {}
 
 func (x *DecideResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[24]
+	mi := &file_rebound_v1_decision_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2638,7 +2574,7 @@ func (x *DecideResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResult.ProtoReflect.Descriptor instead.
 func (*DecideResult) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{24}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DecideResult) GetRequestId() string {
@@ -2702,7 +2638,7 @@ type StreamDecideRequest struct {
 
 func (x *StreamDecideRequest) Reset() {
 	*x = StreamDecideRequest{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[25]
+	mi := &file_rebound_v1_decision_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2714,7 +2650,7 @@ func (x *StreamDecideRequest) String() string {
 func (*StreamDecideRequest) ProtoMessage() {}
 
 func (x *StreamDecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[25]
+	mi := &file_rebound_v1_decision_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2727,7 +2663,7 @@ func (x *StreamDecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamDecideRequest.ProtoReflect.Descriptor instead.
 func (*StreamDecideRequest) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{25}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StreamDecideRequest) GetRequest() *DecideRequest {
@@ -2748,7 +2684,7 @@ type StreamDecideResponse struct {
 
 func (x *StreamDecideResponse) Reset() {
 	*x = StreamDecideResponse{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[26]
+	mi := &file_rebound_v1_decision_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2760,7 +2696,7 @@ func (x *StreamDecideResponse) String() string {
 func (*StreamDecideResponse) ProtoMessage() {}
 
 func (x *StreamDecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[26]
+	mi := &file_rebound_v1_decision_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2773,7 +2709,7 @@ func (x *StreamDecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamDecideResponse.ProtoReflect.Descriptor instead.
 func (*StreamDecideResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{26}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StreamDecideResponse) GetResult() *DecideResult {
@@ -2796,7 +2732,7 @@ type GetDecisionRequest struct {
 
 func (x *GetDecisionRequest) Reset() {
 	*x = GetDecisionRequest{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[27]
+	mi := &file_rebound_v1_decision_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2808,7 +2744,7 @@ func (x *GetDecisionRequest) String() string {
 func (*GetDecisionRequest) ProtoMessage() {}
 
 func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[27]
+	mi := &file_rebound_v1_decision_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2821,7 +2757,7 @@ func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDecisionRequest.ProtoReflect.Descriptor instead.
 func (*GetDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{27}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetDecisionRequest) GetDecisionId() string {
@@ -2849,7 +2785,7 @@ type GetDecisionResponse struct {
 
 func (x *GetDecisionResponse) Reset() {
 	*x = GetDecisionResponse{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[28]
+	mi := &file_rebound_v1_decision_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2861,7 +2797,7 @@ func (x *GetDecisionResponse) String() string {
 func (*GetDecisionResponse) ProtoMessage() {}
 
 func (x *GetDecisionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[28]
+	mi := &file_rebound_v1_decision_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2874,7 +2810,7 @@ func (x *GetDecisionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDecisionResponse.ProtoReflect.Descriptor instead.
 func (*GetDecisionResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{28}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetDecisionResponse) GetDecision() *DecideResponse {
@@ -3021,10 +2957,11 @@ const file_rebound_v1_decision_proto_rawDesc = "" +
 	"\fBudgetCharge\x12\x1b\n" +
 	"\tbudget_id\x18\x01 \x01(\tR\bbudgetId\x12\x16\n" +
 	"\x06lambda\x18\x02 \x01(\x01R\x06lambda\x12\x16\n" +
-	"\x06amount\x18\x03 \x01(\x01R\x06amount\"F\n" +
+	"\x06amount\x18\x03 \x01(\x01R\x06amount\"^\n" +
 	"\rExperimentArm\x12#\n" +
 	"\rexperiment_id\x18\x01 \x01(\tR\fexperimentId\x12\x10\n" +
-	"\x03arm\x18\x02 \x01(\tR\x03arm\"\x9a\x03\n" +
+	"\x03arm\x18\x02 \x01(\tR\x03arm\x12\x16\n" +
+	"\x06bucket\x18\x03 \x01(\x01R\x06bucket\"\x9a\x03\n" +
 	"\n" +
 	"Provenance\x12\x1f\n" +
 	"\vbundle_name\x18\x01 \x01(\tR\n" +
@@ -3059,29 +2996,23 @@ const file_rebound_v1_decision_proto_rawDesc = "" +
 	"rulesNanos\x12#\n" +
 	"\rscoring_nanos\x18\x04 \x01(\x03R\fscoringNanos\x12!\n" +
 	"\fledger_nanos\x18\x05 \x01(\x03R\vledgerNanos\x12!\n" +
-	"\fappend_nanos\x18\x06 \x01(\x03R\vappendNanos\"\xda\x02\n" +
+	"\fappend_nanos\x18\x06 \x01(\x03R\vappendNanos\"\x9f\x02\n" +
 	"\vExplanation\x122\n" +
-	"\tvariables\x18\x01 \x03(\v2\x14.rebound.v1.VariableR\tvariables\x129\n" +
-	"\fmodel_inputs\x18\x02 \x03(\v2\x16.rebound.v1.ModelInputR\vmodelInputs\x12/\n" +
-	"\abudgets\x18\x03 \x03(\v2\x15.rebound.v1.BudgetUseR\abudgets\x12$\n" +
-	"\x04draw\x18\x04 \x01(\v2\x10.rebound.v1.DrawR\x04draw\x12\x1a\n" +
-	"\bassigned\x18\x05 \x01(\tR\bassigned\x12\x1c\n" +
-	"\tdelivered\x18\x06 \x01(\tR\tdelivered\x12\x1d\n" +
+	"\tvariables\x18\x01 \x03(\v2\x14.rebound.v1.VariableR\tvariables\x12/\n" +
+	"\abudgets\x18\x02 \x03(\v2\x15.rebound.v1.BudgetUseR\abudgets\x12$\n" +
+	"\x04draw\x18\x03 \x01(\v2\x10.rebound.v1.DrawR\x04draw\x12\x1a\n" +
+	"\bassigned\x18\x04 \x01(\tR\bassigned\x12\x1c\n" +
+	"\tdelivered\x18\x05 \x01(\tR\tdelivered\x12\x1d\n" +
 	"\n" +
-	"return_key\x18\a \x01(\tR\treturnKey\x12,\n" +
-	"\x12used_personal_data\x18\b \x01(\bR\x10usedPersonalData\"\x9b\x01\n" +
+	"return_key\x18\x06 \x01(\tR\treturnKey\x12,\n" +
+	"\x12used_personal_data\x18\a \x01(\bR\x10usedPersonalData\"\x9b\x01\n" +
 	"\bVariable\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\x06number\x18\x02 \x01(\x01H\x00R\x06number\x12\x14\n" +
 	"\x04flag\x18\x03 \x01(\bH\x00R\x04flag\x12\x14\n" +
 	"\x04text\x18\x04 \x01(\tH\x00R\x04text\x12,\n" +
 	"\x05texts\x18\x05 \x01(\v2\x14.rebound.v1.TextListH\x00R\x05textsB\a\n" +
-	"\x05value\"V\n" +
-	"\n" +
-	"ModelInput\x12\x18\n" +
-	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x12\x18\n" +
-	"\afeature\x18\x02 \x01(\tR\afeature\x12\x14\n" +
-	"\x05value\x18\x03 \x01(\x01R\x05value\"\xdf\x03\n" +
+	"\x05value\"\xdf\x03\n" +
 	"\tBudgetUse\x12\x1b\n" +
 	"\tbudget_id\x18\x01 \x01(\tR\bbudgetId\x12\x14\n" +
 	"\x05scope\x18\x02 \x01(\tR\x05scope\x12\x1c\n" +
@@ -3170,7 +3101,7 @@ func file_rebound_v1_decision_proto_rawDescGZIP() []byte {
 }
 
 var file_rebound_v1_decision_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rebound_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_rebound_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_rebound_v1_decision_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: rebound.v1.Outcome
 	(Stage)(0),                    // 1: rebound.v1.Stage
@@ -3193,40 +3124,39 @@ var file_rebound_v1_decision_proto_goTypes = []any{
 	(*Timings)(nil),               // 18: rebound.v1.Timings
 	(*Explanation)(nil),           // 19: rebound.v1.Explanation
 	(*Variable)(nil),              // 20: rebound.v1.Variable
-	(*ModelInput)(nil),            // 21: rebound.v1.ModelInput
-	(*BudgetUse)(nil),             // 22: rebound.v1.BudgetUse
-	(*Draw)(nil),                  // 23: rebound.v1.Draw
-	(*BatchDecideRequest)(nil),    // 24: rebound.v1.BatchDecideRequest
-	(*BatchDecideResponse)(nil),   // 25: rebound.v1.BatchDecideResponse
-	(*DecideResult)(nil),          // 26: rebound.v1.DecideResult
-	(*StreamDecideRequest)(nil),   // 27: rebound.v1.StreamDecideRequest
-	(*StreamDecideResponse)(nil),  // 28: rebound.v1.StreamDecideResponse
-	(*GetDecisionRequest)(nil),    // 29: rebound.v1.GetDecisionRequest
-	(*GetDecisionResponse)(nil),   // 30: rebound.v1.GetDecisionResponse
-	(*CustomerId)(nil),            // 31: rebound.v1.CustomerId
-	(Consent)(0),                  // 32: rebound.v1.Consent
-	(Channel)(0),                  // 33: rebound.v1.Channel
-	(Phase)(0),                    // 34: rebound.v1.Phase
-	(*ItemReturn)(nil),            // 35: rebound.v1.ItemReturn
-	(*timestamppb.Timestamp)(nil), // 36: google.protobuf.Timestamp
-	(Explain)(0),                  // 37: rebound.v1.Explain
-	(Audience)(0),                 // 38: rebound.v1.Audience
-	(*Money)(nil),                 // 39: rebound.v1.Money
-	(*durationpb.Duration)(nil),   // 40: google.protobuf.Duration
-	(*TextList)(nil),              // 41: rebound.v1.TextList
-	(*Problem)(nil),               // 42: rebound.v1.Problem
+	(*BudgetUse)(nil),             // 21: rebound.v1.BudgetUse
+	(*Draw)(nil),                  // 22: rebound.v1.Draw
+	(*BatchDecideRequest)(nil),    // 23: rebound.v1.BatchDecideRequest
+	(*BatchDecideResponse)(nil),   // 24: rebound.v1.BatchDecideResponse
+	(*DecideResult)(nil),          // 25: rebound.v1.DecideResult
+	(*StreamDecideRequest)(nil),   // 26: rebound.v1.StreamDecideRequest
+	(*StreamDecideResponse)(nil),  // 27: rebound.v1.StreamDecideResponse
+	(*GetDecisionRequest)(nil),    // 28: rebound.v1.GetDecisionRequest
+	(*GetDecisionResponse)(nil),   // 29: rebound.v1.GetDecisionResponse
+	(*CustomerId)(nil),            // 30: rebound.v1.CustomerId
+	(Consent)(0),                  // 31: rebound.v1.Consent
+	(Channel)(0),                  // 32: rebound.v1.Channel
+	(Phase)(0),                    // 33: rebound.v1.Phase
+	(*ItemReturn)(nil),            // 34: rebound.v1.ItemReturn
+	(*timestamppb.Timestamp)(nil), // 35: google.protobuf.Timestamp
+	(Explain)(0),                  // 36: rebound.v1.Explain
+	(Audience)(0),                 // 37: rebound.v1.Audience
+	(*Money)(nil),                 // 38: rebound.v1.Money
+	(*durationpb.Duration)(nil),   // 39: google.protobuf.Duration
+	(*TextList)(nil),              // 40: rebound.v1.TextList
+	(*Problem)(nil),               // 41: rebound.v1.Problem
 }
 var file_rebound_v1_decision_proto_depIdxs = []int32{
-	31, // 0: rebound.v1.DecideRequest.customer_ids:type_name -> rebound.v1.CustomerId
-	32, // 1: rebound.v1.DecideRequest.consent:type_name -> rebound.v1.Consent
-	33, // 2: rebound.v1.DecideRequest.channel:type_name -> rebound.v1.Channel
-	34, // 3: rebound.v1.DecideRequest.phase:type_name -> rebound.v1.Phase
-	35, // 4: rebound.v1.DecideRequest.item_return:type_name -> rebound.v1.ItemReturn
+	30, // 0: rebound.v1.DecideRequest.customer_ids:type_name -> rebound.v1.CustomerId
+	31, // 1: rebound.v1.DecideRequest.consent:type_name -> rebound.v1.Consent
+	32, // 2: rebound.v1.DecideRequest.channel:type_name -> rebound.v1.Channel
+	33, // 3: rebound.v1.DecideRequest.phase:type_name -> rebound.v1.Phase
+	34, // 4: rebound.v1.DecideRequest.item_return:type_name -> rebound.v1.ItemReturn
 	3,  // 5: rebound.v1.DecideRequest.basket:type_name -> rebound.v1.Basket
-	36, // 6: rebound.v1.DecideRequest.as_of:type_name -> google.protobuf.Timestamp
-	37, // 7: rebound.v1.DecideRequest.explain:type_name -> rebound.v1.Explain
-	38, // 8: rebound.v1.DecideRequest.audience:type_name -> rebound.v1.Audience
-	39, // 9: rebound.v1.Basket.total:type_name -> rebound.v1.Money
+	35, // 6: rebound.v1.DecideRequest.as_of:type_name -> google.protobuf.Timestamp
+	36, // 7: rebound.v1.DecideRequest.explain:type_name -> rebound.v1.Explain
+	37, // 8: rebound.v1.DecideRequest.audience:type_name -> rebound.v1.Audience
+	38, // 9: rebound.v1.Basket.total:type_name -> rebound.v1.Money
 	0,  // 10: rebound.v1.DecideResponse.outcome:type_name -> rebound.v1.Outcome
 	5,  // 11: rebound.v1.DecideResponse.offer:type_name -> rebound.v1.Offer
 	10, // 12: rebound.v1.DecideResponse.value:type_name -> rebound.v1.Valuation
@@ -3236,12 +3166,12 @@ var file_rebound_v1_decision_proto_depIdxs = []int32{
 	17, // 16: rebound.v1.DecideResponse.degraded:type_name -> rebound.v1.Degradation
 	18, // 17: rebound.v1.DecideResponse.timings:type_name -> rebound.v1.Timings
 	19, // 18: rebound.v1.DecideResponse.explanation:type_name -> rebound.v1.Explanation
-	36, // 19: rebound.v1.DecideResponse.decided_at:type_name -> google.protobuf.Timestamp
+	35, // 19: rebound.v1.DecideResponse.decided_at:type_name -> google.protobuf.Timestamp
 	6,  // 20: rebound.v1.Offer.params:type_name -> rebound.v1.OfferParam
-	39, // 21: rebound.v1.Offer.ceiling:type_name -> rebound.v1.Money
-	36, // 22: rebound.v1.Offer.valid_from:type_name -> google.protobuf.Timestamp
-	36, // 23: rebound.v1.Offer.expires_at:type_name -> google.protobuf.Timestamp
-	33, // 24: rebound.v1.Offer.channels:type_name -> rebound.v1.Channel
+	38, // 21: rebound.v1.Offer.ceiling:type_name -> rebound.v1.Money
+	35, // 22: rebound.v1.Offer.valid_from:type_name -> google.protobuf.Timestamp
+	35, // 23: rebound.v1.Offer.expires_at:type_name -> google.protobuf.Timestamp
+	32, // 24: rebound.v1.Offer.channels:type_name -> rebound.v1.Channel
 	7,  // 25: rebound.v1.Offer.disclosures:type_name -> rebound.v1.Disclosure
 	1,  // 26: rebound.v1.Candidate.stage:type_name -> rebound.v1.Stage
 	9,  // 27: rebound.v1.Candidate.refusal:type_name -> rebound.v1.Refusal
@@ -3249,43 +3179,42 @@ var file_rebound_v1_decision_proto_depIdxs = []int32{
 	11, // 29: rebound.v1.Valuation.outcomes:type_name -> rebound.v1.OutcomeScore
 	12, // 30: rebound.v1.Valuation.goals:type_name -> rebound.v1.GoalValue
 	13, // 31: rebound.v1.Valuation.charges:type_name -> rebound.v1.BudgetCharge
-	39, // 32: rebound.v1.Valuation.liability_charged:type_name -> rebound.v1.Money
-	39, // 33: rebound.v1.Valuation.ceiling:type_name -> rebound.v1.Money
+	38, // 32: rebound.v1.Valuation.liability_charged:type_name -> rebound.v1.Money
+	38, // 33: rebound.v1.Valuation.ceiling:type_name -> rebound.v1.Money
 	16, // 34: rebound.v1.Provenance.models:type_name -> rebound.v1.ModelRef
-	40, // 35: rebound.v1.Provenance.profile_age:type_name -> google.protobuf.Duration
+	39, // 35: rebound.v1.Provenance.profile_age:type_name -> google.protobuf.Duration
 	20, // 36: rebound.v1.Explanation.variables:type_name -> rebound.v1.Variable
-	21, // 37: rebound.v1.Explanation.model_inputs:type_name -> rebound.v1.ModelInput
-	22, // 38: rebound.v1.Explanation.budgets:type_name -> rebound.v1.BudgetUse
-	23, // 39: rebound.v1.Explanation.draw:type_name -> rebound.v1.Draw
-	41, // 40: rebound.v1.Variable.texts:type_name -> rebound.v1.TextList
-	36, // 41: rebound.v1.BudgetUse.starts_at:type_name -> google.protobuf.Timestamp
-	36, // 42: rebound.v1.BudgetUse.ends_at:type_name -> google.protobuf.Timestamp
-	39, // 43: rebound.v1.BudgetUse.limit:type_name -> rebound.v1.Money
-	39, // 44: rebound.v1.BudgetUse.reserved:type_name -> rebound.v1.Money
-	39, // 45: rebound.v1.BudgetUse.settled:type_name -> rebound.v1.Money
-	39, // 46: rebound.v1.BudgetUse.available:type_name -> rebound.v1.Money
-	39, // 47: rebound.v1.BudgetUse.reserves:type_name -> rebound.v1.Money
-	2,  // 48: rebound.v1.BatchDecideRequest.requests:type_name -> rebound.v1.DecideRequest
-	26, // 49: rebound.v1.BatchDecideResponse.results:type_name -> rebound.v1.DecideResult
-	4,  // 50: rebound.v1.DecideResult.decision:type_name -> rebound.v1.DecideResponse
-	42, // 51: rebound.v1.DecideResult.problem:type_name -> rebound.v1.Problem
-	2,  // 52: rebound.v1.StreamDecideRequest.request:type_name -> rebound.v1.DecideRequest
-	26, // 53: rebound.v1.StreamDecideResponse.result:type_name -> rebound.v1.DecideResult
-	38, // 54: rebound.v1.GetDecisionRequest.audience:type_name -> rebound.v1.Audience
-	4,  // 55: rebound.v1.GetDecisionResponse.decision:type_name -> rebound.v1.DecideResponse
-	2,  // 56: rebound.v1.DecisionService.Decide:input_type -> rebound.v1.DecideRequest
-	24, // 57: rebound.v1.DecisionService.BatchDecide:input_type -> rebound.v1.BatchDecideRequest
-	27, // 58: rebound.v1.DecisionService.StreamDecide:input_type -> rebound.v1.StreamDecideRequest
-	29, // 59: rebound.v1.DecisionService.GetDecision:input_type -> rebound.v1.GetDecisionRequest
-	4,  // 60: rebound.v1.DecisionService.Decide:output_type -> rebound.v1.DecideResponse
-	25, // 61: rebound.v1.DecisionService.BatchDecide:output_type -> rebound.v1.BatchDecideResponse
-	28, // 62: rebound.v1.DecisionService.StreamDecide:output_type -> rebound.v1.StreamDecideResponse
-	30, // 63: rebound.v1.DecisionService.GetDecision:output_type -> rebound.v1.GetDecisionResponse
-	60, // [60:64] is the sub-list for method output_type
-	56, // [56:60] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	21, // 37: rebound.v1.Explanation.budgets:type_name -> rebound.v1.BudgetUse
+	22, // 38: rebound.v1.Explanation.draw:type_name -> rebound.v1.Draw
+	40, // 39: rebound.v1.Variable.texts:type_name -> rebound.v1.TextList
+	35, // 40: rebound.v1.BudgetUse.starts_at:type_name -> google.protobuf.Timestamp
+	35, // 41: rebound.v1.BudgetUse.ends_at:type_name -> google.protobuf.Timestamp
+	38, // 42: rebound.v1.BudgetUse.limit:type_name -> rebound.v1.Money
+	38, // 43: rebound.v1.BudgetUse.reserved:type_name -> rebound.v1.Money
+	38, // 44: rebound.v1.BudgetUse.settled:type_name -> rebound.v1.Money
+	38, // 45: rebound.v1.BudgetUse.available:type_name -> rebound.v1.Money
+	38, // 46: rebound.v1.BudgetUse.reserves:type_name -> rebound.v1.Money
+	2,  // 47: rebound.v1.BatchDecideRequest.requests:type_name -> rebound.v1.DecideRequest
+	25, // 48: rebound.v1.BatchDecideResponse.results:type_name -> rebound.v1.DecideResult
+	4,  // 49: rebound.v1.DecideResult.decision:type_name -> rebound.v1.DecideResponse
+	41, // 50: rebound.v1.DecideResult.problem:type_name -> rebound.v1.Problem
+	2,  // 51: rebound.v1.StreamDecideRequest.request:type_name -> rebound.v1.DecideRequest
+	25, // 52: rebound.v1.StreamDecideResponse.result:type_name -> rebound.v1.DecideResult
+	37, // 53: rebound.v1.GetDecisionRequest.audience:type_name -> rebound.v1.Audience
+	4,  // 54: rebound.v1.GetDecisionResponse.decision:type_name -> rebound.v1.DecideResponse
+	2,  // 55: rebound.v1.DecisionService.Decide:input_type -> rebound.v1.DecideRequest
+	23, // 56: rebound.v1.DecisionService.BatchDecide:input_type -> rebound.v1.BatchDecideRequest
+	26, // 57: rebound.v1.DecisionService.StreamDecide:input_type -> rebound.v1.StreamDecideRequest
+	28, // 58: rebound.v1.DecisionService.GetDecision:input_type -> rebound.v1.GetDecisionRequest
+	4,  // 59: rebound.v1.DecisionService.Decide:output_type -> rebound.v1.DecideResponse
+	24, // 60: rebound.v1.DecisionService.BatchDecide:output_type -> rebound.v1.BatchDecideResponse
+	27, // 61: rebound.v1.DecisionService.StreamDecide:output_type -> rebound.v1.StreamDecideResponse
+	29, // 62: rebound.v1.DecisionService.GetDecision:output_type -> rebound.v1.GetDecisionResponse
+	59, // [59:63] is the sub-list for method output_type
+	55, // [55:59] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_rebound_v1_decision_proto_init() }
@@ -3308,7 +3237,7 @@ func file_rebound_v1_decision_proto_init() {
 		(*Variable_Text)(nil),
 		(*Variable_Texts)(nil),
 	}
-	file_rebound_v1_decision_proto_msgTypes[24].OneofWrappers = []any{
+	file_rebound_v1_decision_proto_msgTypes[23].OneofWrappers = []any{
 		(*DecideResult_Decision)(nil),
 		(*DecideResult_Problem)(nil),
 	}
@@ -3318,7 +3247,7 @@ func file_rebound_v1_decision_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rebound_v1_decision_proto_rawDesc), len(file_rebound_v1_decision_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   29,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

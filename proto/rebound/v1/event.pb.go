@@ -88,6 +88,8 @@ type Event struct {
 	CustomerIds []*CustomerId `protobuf:"bytes,2,rep,name=customer_ids,json=customerIds,proto3" json:"customer_ids,omitempty"`
 	// When it happened. Late events land where they belong; times in the future are rejected.
 	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	// Minutes the local time is ahead of UTC where it happened; gives the local hour and weekday.
+	UtcOffsetMinutes int32 `protobuf:"varint,12,opt,name=utc_offset_minutes,json=utcOffsetMinutes,proto3" json:"utc_offset_minutes,omitempty"`
 	// Where: a store's number or a scope; empty if nowhere.
 	StoreId string `protobuf:"bytes,4,opt,name=store_id,json=storeId,proto3" json:"store_id,omitempty"`
 	// In which channel.
@@ -156,6 +158,13 @@ func (x *Event) GetTime() *timestamppb.Timestamp {
 		return x.Time
 	}
 	return nil
+}
+
+func (x *Event) GetUtcOffsetMinutes() int32 {
+	if x != nil {
+		return x.UtcOffsetMinutes
+	}
+	return 0
 }
 
 func (x *Event) GetStoreId() string {
@@ -916,13 +925,14 @@ var File_rebound_v1_event_proto protoreflect.FileDescriptor
 const file_rebound_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"\x16rebound/v1/event.proto\x12\n" +
-	"rebound.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17rebound/v1/common.proto\"\xf8\x04\n" +
+	"rebound.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17rebound/v1/common.proto\"\xbb\x05\n" +
 	"\x05Event\x12%\n" +
 	"\bevent_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\aeventId\x12E\n" +
 	"\fcustomer_ids\x18\x02 \x03(\v2\x16.rebound.v1.CustomerIdB\n" +
 	"\xbaH\a\x92\x01\x04\b\x01\x10\x01R\vcustomerIds\x126\n" +
-	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x04time\x12#\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x04time\x12A\n" +
+	"\x12utc_offset_minutes\x18\f \x01(\x05B\x13\xbaH\x10\x1a\x0e\x18\xb8\b(\xc8\xf7\xff\xff\xff\xff\xff\xff\xff\x01R\x10utcOffsetMinutes\x12#\n" +
 	"\bstore_id\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\astoreId\x127\n" +
 	"\achannel\x18\x05 \x01(\x0e2\x13.rebound.v1.ChannelB\b\xbaH\x05\x82\x01\x02\x10\x01R\achannel\x122\n" +
 	"\bpurchase\x18\x06 \x01(\v2\x14.rebound.v1.PurchaseH\x00R\bpurchase\x129\n" +

@@ -59,6 +59,11 @@ func (m *Event) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		}
 		i -= size
 	}
+	if m.UtcOffsetMinutes != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.UtcOffsetMinutes))
+		i--
+		dAtA[i] = 0x60
+	}
 	if m.Channel != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Channel))
 		i--
@@ -825,6 +830,9 @@ func (m *Event) SizeVT() (n int) {
 	if vtmsg, ok := m.Kind.(interface{ SizeVT() int }); ok {
 		n += vtmsg.SizeVT()
 	}
+	if m.UtcOffsetMinutes != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.UtcOffsetMinutes))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -1557,6 +1565,25 @@ func (m *Event) UnmarshalVT(dAtA []byte) error {
 				m.Kind = &Event_Release{Release: v}
 			}
 			iNdEx = postIndex
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field UtcOffsetMinutes", wireType)
+			}
+			m.UtcOffsetMinutes = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.UtcOffsetMinutes |= int32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
