@@ -1,5 +1,7 @@
 package profile
 
+import "slices"
+
 // bracket is one style bought in several sizes in one purchase.
 type bracket struct {
 	order    uint64
@@ -34,6 +36,14 @@ func (b *brackets) read(s *scan) {
 			b.giveBack(t.order(), t.line(i).style(), t.line(i).quantity(), e.time())
 		}
 	}
+}
+
+// bracketIn reports whether a purchase of the order (0: any) has a size bracket.
+func (s *scan) bracketIn(order uint64) bool {
+	return slices.ContainsFunc(s.purchases, func(e entry) bool {
+		t := trade(e.body())
+		return t.flags()&tradeBracket != 0 && (order == 0 || t.order() == order)
+	})
 }
 
 // purchase adds the brackets of one purchase; its lines stand by style.

@@ -88,7 +88,7 @@ func (b *builder) start(h *history, asOf int64) {
 			*r = register{at: never()}
 		}
 	}
-	if h.first <= asOf {
+	if h.first != math.MaxInt64 && h.first <= asOf {
 		b.first = h.first
 	}
 	if n := len(b.scan.all); n > 0 {

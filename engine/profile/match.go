@@ -4,6 +4,7 @@ import "math"
 
 // match is what the history says of the lines of a return.
 type match struct {
+	order        uint64 // hash of the stated order, 0 if none is stated
 	items        int64
 	paid         int64 // of all lines
 	matched      int   // lines whose purchase is known from the history
@@ -18,7 +19,7 @@ func (m *match) reset() { *m = match{boughtAt: none, valued: -1, top: -1} }
 // read matches every line to the customer's last visible purchase of the item,
 // within the order if the return names one.
 func (m *match) read(s *scan, ret *Return) {
-	order := hashID(ret.OrderID)
+	m.order = hashID(ret.OrderID)
 	for i := range ret.Lines {
 		l := &ret.Lines[i]
 		m.items += l.Quantity
@@ -33,7 +34,7 @@ func (m *match) read(s *scan, ret *Return) {
 		if l.DecisionID != "" {
 			m.incentivised = true
 		}
-		m.line(s, order, hashWord(l.SKU), &at)
+		m.line(s, hashWord(l.SKU), &at)
 		if at != none && l.Paid > m.valued {
 			m.boughtAt, m.valued = at, l.Paid
 		}
@@ -42,11 +43,11 @@ func (m *match) read(s *scan, ret *Return) {
 
 // line looks for one item, newest purchase first. A stated purchase time is kept.
 // An earlier purchase with an incentive makes the return incentivised, whichever purchase matched.
-func (m *match) line(s *scan, order uint64, sku uint32, at *int64) {
+func (m *match) line(s *scan, sku uint32, at *int64) {
 	found := false
 	for p := len(s.purchases) - 1; p >= 0; p-- {
 		t := trade(s.purchases[p].body())
-		if order != 0 && t.order() != order {
+		if m.order != 0 && t.order() != m.order {
 			continue
 		}
 		if found && t.flags()&tradeIncentivised == 0 {

@@ -111,12 +111,12 @@ func (s *Seen) overlay() {
 
 // bracketOverlay counts the size brackets that this return makes mostly returned.
 func (s *Seen) bracketOverlay() {
-	b := &s.builder.brackets
-	b.read(&s.builder.scan)
-	if len(b.list) == 0 {
+	order := s.match.order
+	if !s.builder.scan.bracketIn(order) {
 		return
 	}
-	order := hashID(s.ret.OrderID)
+	b := &s.builder.brackets
+	b.read(&s.builder.scan)
 	for i := range s.ret.Lines {
 		l := &s.ret.Lines[i]
 		c := b.giveBack(order, hashWord(l.Style), 0, s.now)
