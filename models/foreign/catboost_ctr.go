@@ -63,6 +63,7 @@ type ctrElement struct {
 	column int // flat position
 	border float64
 	value  float64
+	nan    bool // where a missing number goes
 }
 
 func newCatExtender(r *catReader, inputs int) (*catExtender, error) {
@@ -108,7 +109,10 @@ func (r *catReader) lookup(c *catCtr, tables map[string]map[uint64][]float32) (c
 		if err != nil {
 			return l, err
 		}
-		l.elements = append(l.elements, ctrElement{kind: e.Kind, column: column, border: e.Border, value: float64(e.Value)})
+		l.elements = append(l.elements, ctrElement{
+			kind: e.Kind, column: column, border: e.Border, value: float64(e.Value),
+			nan: e.Kind == "float_feature" && r.floats[e.Float].NaN == "AsTrue",
+		})
 	}
 	slices.SortStableFunc(l.elements, func(a, b ctrElement) int { return elementRank(a.kind) - elementRank(b.kind) })
 	return l, nil
@@ -127,9 +131,6 @@ func (r *catReader) elementColumn(e catElement) (int, error) {
 		}
 	case "float_feature":
 		if f, ok := r.floats[e.Float]; ok {
-			if f.NaN == "AsTrue" {
-				return 0, fmt.Errorf("%w: a combination with a float feature whose nan_mode is Max", ErrUnsupported)
-			}
 			return f.Flat, nil
 		}
 	default:
@@ -252,7 +253,7 @@ func (l *ctrLookup) find(full []float64) []float32 {
 			}
 			h = catCombine(h, uint64(int64(v)))
 		case "float_feature":
-			h = catCombine(h, bit(v > e.border))
+			h = catCombine(h, bit(v > e.border || (e.nan && v != v)))
 		default:
 			h = catCombine(h, bit(v == e.value))
 		}

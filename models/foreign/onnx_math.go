@@ -1,0 +1,313 @@
+package foreign
+
+import (
+	"fmt"
+	"math"
+)
+
+// matMul multiplies matrices; a vector on the left is a row.
+func matMul(in []*tensor) ([]*tensor, error) {
+	if len(in) < 2 || in[1] == nil {
+		return nil, fmt.Errorf("%w: MatMul of one input", ErrCorrupt)
+	}
+	t, err := product(in[0], in[1], false, false)
+	return []*tensor{t}, err
+}
+
+// product is a*b for two matrices, each possibly transposed, summed in double
+// and rounded to the type of a.
+func product(a, b *tensor, transA, transB bool) (*tensor, error) {
+	if len(a.shape) != 2 || len(b.shape) != 2 {
+		return nil, fmt.Errorf("%w: product of shapes %v and %v", ErrUnsupported, a.shape, b.shape)
+	}
+	if err := a.numericBoth(b); err != nil {
+		return nil, err
+	}
+	n, k, stepN, stepK := matrix(a, transA)
+	kb, m, stepKb, stepM := matrix(b, transB)
+	if k != kb {
+		return nil, fmt.Errorf("%w: product of shapes %v and %v", ErrCorrupt, a.shape, b.shape)
+	}
+	if n > 0 && m > 0 && k > maxWork/(n*m) {
+		return nil, fmt.Errorf("%w: product of shapes %v and %v for one row", ErrUnsupported, a.shape, b.shape)
+	}
+	out, err := newTensor(a.elem, n, m)
+	if err != nil {
+		return nil, err
+	}
+	for i := range n {
+		for j := range m {
+			sum := 0.0
+			for l := range k {
+				sum += a.num[i*stepN+l*stepK] * b.num[l*stepKb+j*stepM]
+			}
+			out.num[i*m+j] = a.elem.round(sum)
+		}
+	}
+	return out, nil
+}
+
+// matrix is the size of t, transposed or not, and the steps between its rows and columns.
+func matrix(t *tensor, trans bool) (rows, columns, stepRow, stepColumn int) {
+	rows, columns, stepRow, stepColumn = t.shape[0], t.shape[1], t.shape[1], 1
+	if trans {
+		return columns, rows, stepColumn, stepRow
+	}
+	return rows, columns, stepRow, stepColumn
+}
+
+func buildGemm(n *onnxNode) (onnxOp, error) {
+	alpha, beta := n.float("alpha", 1), n.float("beta", 1)
+	transA, transB := n.int("transA", 0) != 0, n.int("transB", 0) != 0
+	return func(in []*tensor) ([]*tensor, error) {
+		if len(in) < 2 || in[1] == nil {
+			return nil, fmt.Errorf("%w: Gemm of one input", ErrCorrupt)
+		}
+		t, err := product(in[0], in[1], transA, transB)
+		if err != nil {
+			return nil, err
+		}
+		for i, v := range t.num {
+			t.num[i] = t.elem.round(alpha * v)
+		}
+		if len(in) > 2 && in[2] != nil {
+			t, err = elementwise(t.elem, t, in[2], func(x, y float64) float64 { return x + beta*y })
+		}
+		return []*tensor{t}, err
+	}, nil
+}
+
+// buildSoftmax normalises along an axis; before opset 13 over everything from the axis on.
+func buildSoftmax(n *onnxNode) (onnxOp, error) {
+	old := n.opset > 0 && n.opset < 13
+	axis := n.int("axis", -1)
+	if old {
+		axis = n.int("axis", 1)
+	}
+	return func(in []*tensor) ([]*tensor, error) {
+		at, err := in[0].axisOf(axis)
+		if err != nil {
+			return nil, err
+		}
+		if err := in[0].numeric(); err != nil {
+			return nil, err
+		}
+		before, size, behind := in[0].around(at)
+		if old {
+			size, behind = size*behind, 1
+		}
+		t := &tensor{elem: in[0].elem, shape: in[0].shape, num: make([]float64, len(in[0].num))}
+		for i := range before {
+			for j := range behind {
+				softmaxStride(in[0].num[i*size*behind+j:], t.num[i*size*behind+j:], size, behind, t.elem)
+			}
+		}
+		return []*tensor{t}, nil
+	}, nil
+}
+
+func softmaxStride(in, out []float64, n, step int, elem elemType) {
+	top, sum := math.Inf(-1), 0.0
+	for i := range n {
+		top = math.Max(top, in[i*step])
+	}
+	for i := range n {
+		out[i*step] = math.Exp(in[i*step] - top)
+		sum += out[i*step]
+	}
+	for i := range n {
+		out[i*step] = elem.round(out[i*step] / sum)
+	}
+}
+
+// buildArgMax finds the first (or last) extreme along an axis.
+func buildArgMax(n *onnxNode) (onnxOp, error) {
+	axis, keep, last := n.int("axis", 0), n.int("keepdims", 1) != 0, n.int("select_last_index", 0) != 0
+	sign := 1.0
+	if n.op == "ArgMin" {
+		sign = -1
+	}
+	return func(in []*tensor) ([]*tensor, error) {
+		return along(in[0], []int64{axis}, keep, elemInt64, func(v []float64) float64 {
+			best := 0
+			for i := range v {
+				if sign*v[i] > sign*v[best] || (last && v[i] == v[best]) {
+					best = i
+				}
+			}
+			return float64(best)
+		})
+	}, nil
+}
+
+func buildReduce(n *onnxNode) (onnxOp, error) {
+	fixed, keep := n.ints("axes"), n.int("keepdims", 1) != 0
+	noop := n.int("noop_with_empty_axes", 0) != 0
+	f := map[string]func([]float64) float64{
+		"ReduceSum": total, "ReduceMean": func(v []float64) float64 { return total(v) / float64(len(v)) },
+		"ReduceMax": func(v []float64) float64 { return extreme(v, math.Max) },
+		"ReduceMin": func(v []float64) float64 { return extreme(v, math.Min) },
+	}[n.op]
+	return func(in []*tensor) ([]*tensor, error) {
+		axes := fixed
+		if len(in) > 1 && in[1] != nil {
+			axes = nil
+			for _, v := range in[1].num {
+				axes = append(axes, int64(v))
+			}
+		}
+		if len(axes) == 0 {
+			if noop {
+				return in[:1:1], nil
+			}
+			for i := range in[0].shape {
+				axes = append(axes, int64(i))
+			}
+		}
+		return along(in[0], axes, keep, in[0].elem, f)
+	}, nil
+}
+
+func total(v []float64) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x
+	}
+	return sum
+}
+
+func extreme(v []float64, f func(x, y float64) float64) float64 {
+	best := v[0]
+	for _, x := range v {
+		best = f(best, x)
+	}
+	return best
+}
+
+// along reduces t over axes; f sees the values that fall together.
+func along(t *tensor, axes []int64, keep bool, elem elemType, f func([]float64) float64) ([]*tensor, error) {
+	if err := t.numeric(); err != nil {
+		return nil, err
+	}
+	reduced := make([]bool, len(t.shape))
+	for _, a := range axes {
+		at, err := t.axisOf(a)
+		if err != nil {
+			return nil, err
+		}
+		reduced[at] = true
+	}
+	var kept, shape []int
+	for i, d := range t.shape {
+		switch {
+		case !reduced[i]:
+			kept, shape = append(kept, d), append(shape, d)
+		case keep:
+			kept, shape = append(kept, 1), append(shape, 1)
+		default:
+			kept = append(kept, 1)
+		}
+	}
+	if t.len() == 0 {
+		return nil, fmt.Errorf("%w: reduction of an empty tensor", ErrUnsupported)
+	}
+	out, err := newTensor(elem, shape...)
+	if err != nil {
+		return nil, err
+	}
+	groups := make([][]float64, len(out.num))
+	for i, v := range t.num {
+		at := source(i, t.shape, kept)
+		groups[at] = append(groups[at], v)
+	}
+	for i, g := range groups {
+		out.num[i] = elem.round(f(g))
+	}
+	return []*tensor{out}, nil
+}
+
+func buildGather(n *onnxNode) (onnxOp, error) {
+	axis := n.int("axis", 0)
+	return func(in []*tensor) ([]*tensor, error) {
+		if len(in) < 2 || in[1] == nil {
+			return nil, fmt.Errorf("%w: Gather of one input", ErrCorrupt)
+		}
+		at, err := in[0].axisOf(axis)
+		if err != nil {
+			return nil, err
+		}
+		shape := append(append(append([]int(nil), in[0].shape[:at]...), in[1].shape...), in[0].shape[at+1:]...)
+		t, err := pick(in[0], at, in[1].num, shape)
+		return []*tensor{t}, err
+	}, nil
+}
+
+// pick takes the entries of t at indexes along axis.
+func pick(t *tensor, axis int, indexes []float64, shape []int) (*tensor, error) {
+	before, size, behind := t.around(axis)
+	if _, err := elements(shape); err != nil {
+		return nil, err
+	}
+	out := &tensor{elem: t.elem, shape: shape}
+	for i := range before {
+		for _, index := range indexes {
+			if index < 0 {
+				index += float64(size)
+			}
+			if !(index >= 0 && index < float64(size)) {
+				return nil, fmt.Errorf("%w: index %v of %d", ErrCorrupt, index, size)
+			}
+			from := (i*size + int(index)) * behind
+			if t.elem == elemString {
+				out.text = append(out.text, t.text[from:from+behind]...)
+			} else {
+				out.num = append(out.num, t.num[from:from+behind]...)
+			}
+		}
+	}
+	return out, nil
+}
+
+// where picks from its second or third input by the first.
+func where(in []*tensor) ([]*tensor, error) {
+	if len(in) != 3 || in[1] == nil || in[2] == nil || in[0].elem != elemBool {
+		return nil, fmt.Errorf("%w: Where needs a condition and two inputs", ErrCorrupt)
+	}
+	if err := in[1].numericBoth(in[2]); err != nil {
+		return nil, err
+	}
+	shape, err := broadcastShape(in[1].shape, in[2].shape)
+	if err != nil {
+		return nil, err
+	}
+	if shape, err = broadcastShape(shape, in[0].shape); err != nil {
+		return nil, err
+	}
+	t, err := newTensor(in[1].elem, shape...)
+	if err != nil {
+		return nil, err
+	}
+	for i := range t.num {
+		from := in[2]
+		if in[0].num[source(i, shape, in[0].shape)] != 0 {
+			from = in[1]
+		}
+		t.num[i] = from.num[source(i, shape, from.shape)]
+	}
+	return []*tensor{t}, nil
+}
+
+func buildClip(n *onnxNode) (onnxOp, error) {
+	low, high := n.float("min", math.Inf(-1)), n.float("max", math.Inf(1))
+	return func(in []*tensor) ([]*tensor, error) {
+		lo, hi := low, high
+		if len(in) > 1 && in[1] != nil && len(in[1].num) == 1 {
+			lo = in[1].num[0]
+		}
+		if len(in) > 2 && in[2] != nil && len(in[2].num) == 1 {
+			hi = in[2].num[0]
+		}
+		t, err := each(in[0], func(v float64) float64 { return math.Min(math.Max(v, lo), hi) })
+		return []*tensor{t}, err
+	}, nil
+}

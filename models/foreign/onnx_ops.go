@@ -1,0 +1,393 @@
+package foreign
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// onnxOpOf compiles a node of a known operator.
+func onnxOpOf(n *onnxNode) (onnxOp, error) {
+	var build func(*onnxNode) (onnxOp, error)
+	switch n.domain {
+	case "":
+		build = standardOp(n.op)
+	case "ai.onnx.ml":
+		build = mlOp(n.op)
+	}
+	if build == nil {
+		return nil, fmt.Errorf("%w: ONNX operator %s of domain %q", ErrUnsupported, n.op, n.domain)
+	}
+	run, err := build(n)
+	if err != nil {
+		return nil, err
+	}
+	least := 1
+	if n.op == "Constant" {
+		least = 0
+	}
+	return func(in []*tensor) ([]*tensor, error) {
+		if len(in) < least || (least > 0 && in[0] == nil) {
+			return nil, fmt.Errorf("%w: an input is missing", ErrCorrupt)
+		}
+		return run(in)
+	}, nil
+}
+
+// standardOp finds the builder of an operator of the default domain.
+func standardOp(op string) func(*onnxNode) (onnxOp, error) {
+	if f := unaryOf(op); f != nil {
+		return func(*onnxNode) (onnxOp, error) { return unary(f), nil }
+	}
+	if f, boolean := binaryOf(op); f != nil {
+		return func(*onnxNode) (onnxOp, error) { return binaryOp(f, boolean), nil }
+	}
+	switch op {
+	case "Identity", "Dropout":
+		return func(*onnxNode) (onnxOp, error) {
+			return func(in []*tensor) ([]*tensor, error) { return in[:1:1], nil }, nil
+		}
+	case "Constant":
+		return buildConstant
+	case "Cast":
+		return buildCast
+	case "Concat":
+		return buildConcat
+	case "Reshape":
+		return buildReshape
+	case "Flatten":
+		return buildFlatten
+	case "Squeeze", "Unsqueeze":
+		return buildSqueeze
+	case "Gemm":
+		return buildGemm
+	case "MatMul":
+		return func(*onnxNode) (onnxOp, error) { return matMul, nil }
+	case "Softmax":
+		return buildSoftmax
+	case "ArgMax", "ArgMin":
+		return buildArgMax
+	case "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin":
+		return buildReduce
+	case "Gather":
+		return buildGather
+	case "Where":
+		return func(*onnxNode) (onnxOp, error) { return where, nil }
+	case "Clip":
+		return buildClip
+	}
+	return nil
+}
+
+func unaryOf(op string) func(float64) float64 {
+	truth := func(b bool) float64 { return float64(bit(b)) }
+	switch op {
+	case "Relu":
+		return func(v float64) float64 {
+			if v < 0 {
+				return 0
+			}
+			return v
+		}
+	case "Sigmoid":
+		return sigmoid
+	case "Tanh":
+		return math.Tanh
+	case "Exp":
+		return math.Exp
+	case "Log":
+		return math.Log
+	case "Sqrt":
+		return math.Sqrt
+	case "Neg":
+		return func(v float64) float64 { return -v }
+	case "Abs":
+		return math.Abs
+	case "Floor":
+		return math.Floor
+	case "Ceil":
+		return math.Ceil
+	case "Reciprocal":
+		return func(v float64) float64 { return 1 / v }
+	case "Sign":
+		return func(v float64) float64 { return truth(v > 0) - truth(v < 0) }
+	case "Not":
+		return func(v float64) float64 { return truth(v == 0) }
+	}
+	return nil
+}
+
+func sigmoid(v float64) float64 { return 1 / (1 + math.Exp(-v)) }
+
+func unary(f func(float64) float64) onnxOp {
+	return func(in []*tensor) ([]*tensor, error) {
+		t, err := each(in[0], f)
+		return []*tensor{t}, err
+	}
+}
+
+// binaryOf finds an operator of two inputs; boolean says that it answers truth.
+func binaryOf(op string) (f func(x, y float64) float64, boolean bool) {
+	truth := func(f func(x, y float64) bool) (func(x, y float64) float64, bool) {
+		return func(x, y float64) float64 { return float64(bit(f(x, y))) }, true
+	}
+	switch op {
+	case "Add":
+		return func(x, y float64) float64 { return x + y }, false
+	case "Sub":
+		return func(x, y float64) float64 { return x - y }, false
+	case "Mul":
+		return func(x, y float64) float64 { return x * y }, false
+	case "Div":
+		return func(x, y float64) float64 { return x / y }, false
+	case "Pow":
+		return math.Pow, false
+	case "Max":
+		return math.Max, false
+	case "Min":
+		return math.Min, false
+	case "Equal":
+		return truth(func(x, y float64) bool { return x == y })
+	case "Less":
+		return truth(func(x, y float64) bool { return x < y })
+	case "LessOrEqual":
+		return truth(func(x, y float64) bool { return x <= y })
+	case "Greater":
+		return truth(func(x, y float64) bool { return x > y })
+	case "GreaterOrEqual":
+		return truth(func(x, y float64) bool { return x >= y })
+	case "And":
+		return truth(func(x, y float64) bool { return x != 0 && y != 0 })
+	case "Or":
+		return truth(func(x, y float64) bool { return x != 0 || y != 0 })
+	}
+	return nil, false
+}
+
+func binaryOp(f func(x, y float64) float64, boolean bool) onnxOp {
+	return func(in []*tensor) ([]*tensor, error) {
+		if len(in) != 2 || in[1] == nil {
+			return nil, fmt.Errorf("%w: %d inputs where 2 are due", ErrUnsupported, len(in))
+		}
+		elem := in[0].elem
+		if boolean {
+			elem = elemBool
+		}
+		t, err := elementwise(elem, in[0], in[1], f)
+		return []*tensor{t}, err
+	}
+}
+
+func buildConstant(n *onnxNode) (onnxOp, error) {
+	var t *tensor
+	switch a := n.attrs; {
+	case a["value"] != nil && a["value"].t != nil:
+		t = a["value"].t
+	case a["value_float"] != nil:
+		t = &tensor{elem: elemFloat, num: []float64{a["value_float"].f}}
+	case a["value_int"] != nil:
+		t = &tensor{elem: elemInt64, num: []float64{float64(a["value_int"].i)}}
+	case a["value_floats"] != nil:
+		t = &tensor{elem: elemFloat, num: a["value_floats"].floats, shape: []int{len(a["value_floats"].floats)}}
+	case a["value_ints"] != nil:
+		t = &tensor{elem: elemInt64, num: whole(a["value_ints"].ints), shape: []int{len(a["value_ints"].ints)}}
+	default:
+		return nil, fmt.Errorf("%w: Constant without a value", ErrUnsupported)
+	}
+	return func([]*tensor) ([]*tensor, error) { return []*tensor{t}, nil }, nil
+}
+
+func whole(v []int64) []float64 {
+	out := make([]float64, len(v))
+	for i := range v {
+		out[i] = float64(v[i])
+	}
+	return out
+}
+
+func buildCast(n *onnxNode) (onnxOp, error) {
+	to, err := elemTypeOf(n.int("to", 0))
+	if err != nil {
+		return nil, err
+	}
+	return func(in []*tensor) ([]*tensor, error) {
+		t := in[0]
+		if t.elem == to {
+			return []*tensor{t}, nil
+		}
+		if t.elem == elemString || to == elemString {
+			return nil, fmt.Errorf("%w: cast from %s to %s", ErrUnsupported, t.elem, to)
+		}
+		out, err := each(t, to.round)
+		if err == nil {
+			out.elem = to
+		}
+		return []*tensor{out}, err
+	}, nil
+}
+
+func buildConcat(n *onnxNode) (onnxOp, error) {
+	axis := n.int("axis", 1)
+	return func(in []*tensor) ([]*tensor, error) { return concat(in, axis) }, nil
+}
+
+func concat(in []*tensor, axis int64) ([]*tensor, error) {
+	at, err := in[0].axisOf(axis)
+	if err != nil {
+		return nil, err
+	}
+	shape := slices.Clone(in[0].shape)
+	shape[at] = 0
+	for _, t := range in {
+		if t == nil || t.elem != in[0].elem || len(t.shape) != len(shape) {
+			return nil, fmt.Errorf("%w: tensors to be joined differ in type or rank", ErrCorrupt)
+		}
+		for i, d := range t.shape {
+			if i != at && d != shape[i] {
+				return nil, fmt.Errorf("%w: shapes %v and %v to be joined", ErrCorrupt, in[0].shape, t.shape)
+			}
+		}
+		shape[at] += t.shape[at]
+	}
+	if _, err := elements(shape); err != nil {
+		return nil, err
+	}
+	out := &tensor{elem: in[0].elem, shape: shape}
+	before, _, _ := in[0].around(at)
+	for i := range before {
+		for _, t := range in {
+			part := t.len() / before
+			if t.elem == elemString {
+				out.text = append(out.text, t.text[i*part:(i+1)*part]...)
+			} else {
+				out.num = append(out.num, t.num[i*part:(i+1)*part]...)
+			}
+		}
+	}
+	return []*tensor{out}, nil
+}
+
+func buildReshape(n *onnxNode) (onnxOp, error) {
+	fixed := n.ints("shape")
+	zero := n.int("allowzero", 0) == 0
+	return func(in []*tensor) ([]*tensor, error) {
+		dims := fixed
+		if len(in) > 1 && in[1] != nil {
+			dims = nil
+			for _, v := range in[1].num {
+				dims = append(dims, int64(v))
+			}
+		}
+		shape, err := reshaped(in[0], dims, zero)
+		if err != nil {
+			return nil, err
+		}
+		t, err := in[0].withShape(shape)
+		return []*tensor{t}, err
+	}, nil
+}
+
+// reshaped resolves 0 (as before) and -1 (the rest).
+func reshaped(t *tensor, dims []int64, zero bool) ([]int, error) {
+	shape, known, open := make([]int, len(dims)), 1, -1
+	for i, d := range dims {
+		switch {
+		case d == -1 && open < 0:
+			open = i
+			continue
+		case d == 0 && zero && i < len(t.shape):
+			shape[i] = t.shape[i]
+		case d < 0 || d > math.MaxInt32:
+			return nil, fmt.Errorf("%w: shape %v", ErrCorrupt, dims)
+		default:
+			shape[i] = int(d)
+		}
+		if shape[i] > 0 && known > math.MaxInt32/shape[i] {
+			return nil, fmt.Errorf("%w: shape %v", ErrCorrupt, dims)
+		}
+		known *= shape[i]
+	}
+	if open >= 0 {
+		if known == 0 || t.len()%known != 0 {
+			return nil, fmt.Errorf("%w: %d values reshaped to %v", ErrCorrupt, t.len(), dims)
+		}
+		shape[open] = t.len() / known
+	}
+	return shape, nil
+}
+
+func buildFlatten(n *onnxNode) (onnxOp, error) {
+	axis := n.int("axis", 1)
+	return func(in []*tensor) ([]*tensor, error) {
+		t := in[0]
+		at := int(axis)
+		if at < 0 {
+			at += len(t.shape)
+		}
+		if at < 0 || at > len(t.shape) {
+			return nil, fmt.Errorf("%w: axis %d of shape %v", ErrCorrupt, axis, t.shape)
+		}
+		before := 1
+		for _, d := range t.shape[:at] {
+			before *= d
+		}
+		behind := 0
+		if before > 0 {
+			behind = t.len() / before
+		}
+		out, err := t.withShape([]int{before, behind})
+		return []*tensor{out}, err
+	}, nil
+}
+
+func buildSqueeze(n *onnxNode) (onnxOp, error) {
+	fixed, insert := n.ints("axes"), n.op == "Unsqueeze"
+	return func(in []*tensor) ([]*tensor, error) {
+		axes := fixed
+		if len(in) > 1 && in[1] != nil {
+			axes = nil
+			for _, v := range in[1].num {
+				axes = append(axes, int64(v))
+			}
+		}
+		shape, err := squeezed(in[0].shape, axes, insert)
+		if err != nil {
+			return nil, err
+		}
+		t, err := in[0].withShape(shape)
+		return []*tensor{t}, err
+	}, nil
+}
+
+func squeezed(shape []int, axes []int64, insert bool) ([]int, error) {
+	rank := len(shape)
+	if insert {
+		rank += len(axes)
+	}
+	marked := make([]bool, rank)
+	for _, a := range axes {
+		if a < 0 {
+			a += int64(rank)
+		}
+		if a < 0 || a >= int64(rank) || marked[a] {
+			return nil, fmt.Errorf("%w: axes %v of rank %d", ErrCorrupt, axes, rank)
+		}
+		marked[a] = true
+	}
+	var out []int
+	next := 0
+	for i := range rank {
+		switch {
+		case insert && marked[i]:
+			out = append(out, 1)
+		case insert:
+			out = append(out, shape[next])
+			next++
+		case marked[i] && shape[i] != 1:
+			return nil, fmt.Errorf("%w: axis %d of %v is squeezed", ErrCorrupt, i, shape)
+		case !marked[i] && (len(axes) > 0 || shape[i] != 1):
+			out = append(out, shape[i])
+		}
+	}
+	return out, nil
+}
