@@ -140,3 +140,57 @@ func TestRecordsOfAnotherVersion(t *testing.T) {
 		t.Errorf("cut features: %v", err)
 	}
 }
+
+// An entry that falls out of a full history and beyond the horizon at once leaves the same bytes as one that comes late.
+func TestFullAndBeyondTheHorizonAtOnce(t *testing.T) {
+	var steps []step
+	for i := range 11 {
+		steps = append(steps, bigPurchase(i, base.Add(time.Duration(i)*time.Hour)))
+	}
+	newest := bigPurchase(99, base.Add(profile.Horizon+3*time.Hour))
+	last := foldAll(t, profile.Records{}, append(append([]step(nil), steps...), newest))
+	first := foldAll(t, profile.Records{}, append([]step{newest}, steps...))
+	equalRecords(t, last, first)
+}
+
+func TestAttributesOutliveTheHorizon(t *testing.T) {
+	member, consent := true, true
+	steps := []step{
+		{event: &profile.Event{ID: "old", Kind: profile.KindAttributes, Time: base, LoyaltyMember: &member, Consent: &consent, Household: "h1", LoyaltyTier: "gold"}},
+		bigPurchase(0, base.Add(profile.Horizon+day)),
+	}
+	r := foldAll(t, profile.Records{}, steps)
+	v, err := profile.Open(r.Features)
+	if err != nil {
+		t.Fatal(err)
+	}
+	isMember, _ := v.Member()
+	consents, _ := v.Consent()
+	if first, _ := v.First(); !isMember || !consents || v.Tier() != "gold" || v.Household() != "h1" || !first.Equal(base) || v.Events() != 1 {
+		t.Errorf("member %v, consent %v, tier %q, household %q, first %v, %d events", isMember, consents, v.Tier(), v.Household(), first, v.Events())
+	}
+	then := features(t, r, nil, base.Add(-day), "GBP")
+	if then["customer.loyalty_member"] != 0.0 || then["customer.loyalty_tier"] != "" || then["customer.known"] != 0.0 {
+		t.Errorf("the day before: %v", then)
+	}
+}
+
+func TestTopCategories(t *testing.T) {
+	var lines []profile.Line
+	for category, n := range map[string]int{"a": 5, "b": 30, "c": 12, "d": 12, "e": 12, "f": 12, "g": 12, "h": 2, "i": 2, "j": 1} {
+		for range n {
+			lines = append(lines, profile.Line{SKU: "k", Category: category, Quantity: 1})
+		}
+	}
+	r := foldAll(t, profile.Records{}, []step{{event: &profile.Event{ID: "1", Kind: profile.KindPurchase, Time: base, Currency: "USD", Lines: lines}}})
+	v, err := profile.Open(r.Features)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := v.TopCategories(nil); fmt.Sprint(got) != "[b c d e f]" {
+		t.Errorf("top categories %v", got)
+	}
+	if got := [...]float64{v.Affinity("b"), v.Affinity("h"), v.Affinity("i")}; got != [...]float64{0.3, 0.02, 0} {
+		t.Errorf("affinities %v, want 0.3, 0.02 and, beyond the eighth, 0", got)
+	}
+}

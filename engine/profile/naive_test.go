@@ -225,6 +225,29 @@ func (n *naive) habits(out map[string]any, buys []*profile.Event) {
 	out["customer.online_share"], out["customer.evening_share"] = div(online, all), div(evening, all)
 }
 
+func (n *naive) categories() map[string]any {
+	buys := n.of(profile.KindPurchase)
+	weight, all := map[string]float64{}, 0.0
+	for _, e := range buys {
+		age := int(buys[len(buys)-1].Time.UTC().Truncate(day).Sub(e.Time.UTC().Truncate(day)) / day)
+		w := math.Exp2(-float64(age/180)) * (1 - float64(age%180)/360)
+		for _, l := range e.Lines {
+			if l.Category != "" {
+				weight[l.Category] += w
+				all += w
+			}
+		}
+	}
+	top, affinity := 0.0, 0.0
+	for _, w := range weight {
+		top = max(top, w)
+	}
+	for _, l := range n.ret.Lines {
+		affinity += div(weight[l.Category], all) / float64(len(n.ret.Lines))
+	}
+	return map[string]any{"customer.top_category_share": div(top, all), "customer.category_affinity": affinity}
+}
+
 func (n *naive) loyalty(out map[string]any) {
 	member, tier, points := 0.0, "", 0.0
 	for _, e := range n.events {
@@ -262,7 +285,9 @@ func TestFeaturesEqualNaiveRecomputation(t *testing.T) {
 		steps, ret, now := drawSteps(t, 30, 390*day), drawReturn(t), drawTime(t, 390*day)
 		code := pick(t, "in", "USD", "EUR")
 		got := features(t, foldAll(t, profile.Records{}, shuffled(t, steps)), ret, now, code)
-		same(t, "naive", newNaive(steps, ret, now, code).features(), got, 1e-9, nil)
+		n := newNaive(steps, ret, now, code)
+		same(t, "naive", n.features(), got, 1e-9, nil)
+		same(t, "naive categories", n.categories(), got, 1e-5, nil)
 	})
 }
 
