@@ -257,6 +257,7 @@ func (c *exprChecker) unary(n *ast.UnaryNode) *tree {
 	switch n.Operator {
 	case "not", "!":
 		t := c.branch(n, opNot, kindBool, arg)
+		arg.inner = n.Location() == n.Node.Location()
 		c.want(arg, kindBool, n.Operator)
 		return t
 	case "-":

@@ -83,7 +83,8 @@ type tree struct {
 	numbers  []float64
 	variable *Variable
 	slot     Slot
-	from, to int // bytes of the expression's text
+	from, to int  // bytes of the expression's text
+	inner    bool // the `in` of a `not in`: never shown by itself
 }
 
 func kindOf(t Type) kind {

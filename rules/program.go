@@ -167,3 +167,17 @@ func (p *Program) Source() Source { return p.source }
 
 // Text returns the expression as written.
 func (p *Program) Text() string { return p.text }
+
+// Literals returns the numbers and texts written in the expression, in order.
+func (p *Program) Literals() (numbers []float64, texts []string) {
+	p.root.walk(func(t *tree) {
+		switch t.op {
+		case opNumber:
+			numbers = append(numbers, t.number)
+		case opString:
+			texts = append(texts, t.text)
+		}
+		numbers, texts = append(numbers, t.numbers...), append(texts, t.list...)
+	})
+	return numbers, texts
+}
