@@ -5,6 +5,9 @@ import (
 	"slices"
 )
 
+// seriesColours is how many line colours the style sheet has.
+const seriesColours = 6
+
 func heights(points []Point) []float64 {
 	out := make([]float64, len(points))
 	for i, p := range points {
@@ -33,13 +36,8 @@ func upliftChart(u Uplift) chart {
 
 // gainChart draws the curve less the random line, where a model is judged.
 func gainChart(u Uplift, level float64) chart {
-	end := u.Curve[len(u.Curve)-1].Y
-	gain := make([]Point, len(u.Curve))
-	var ys []float64
-	for i, pt := range u.Curve {
-		gain[i] = Point{pt.X, pt.Y - pt.X*end}
-		ys = append(ys, gain[i].Y)
-	}
+	gain := overRandom(u.Curve)
+	ys := heights(gain)
 	band := []GainPoint{{}}
 	for _, g := range u.Gain {
 		band = append(band, g)
@@ -55,6 +53,34 @@ func gainChart(u Uplift, level float64) chart {
 	p.Caption = fmt.Sprintf("The same curve less the straight line; its area is the Qini area, %.4g (%.4g to %.4g). The band is the %.4g %% interval at each share.",
 		u.Qini.Value, u.Qini.Lower, u.Qini.Upper, 100*level)
 	return p.chart
+}
+
+// sideBySide draws the gain over random of several models for one arm.
+func sideBySide(models []Uplift) chart {
+	ys := []float64{0}
+	for _, u := range models {
+		ys = append(ys, heights(overRandom(u.Curve))...)
+	}
+	low, high := span(ys...)
+	unit := models[0].Unit
+	p := newPlot("Gain over random, all models", "customers treated, best score first",
+		unitLabel("gain over random per customer", unit), shareAxis(), axis{from: low, to: high, format: axisFormat(unit)})
+	p.line(series{"random", "random", []Point{{}, {X: 1}}})
+	for i, u := range models {
+		p.line(series{u.Model, fmt.Sprintf("s%d", i%seriesColours+1), overRandom(u.Curve)})
+	}
+	p.Caption = "The higher, the better the ranking. Lines closer than their bands below cannot be told apart by eye: compare them in pairs."
+	return p.chart
+}
+
+// overRandom is a curve less the straight line to its end.
+func overRandom(curve []Point) []Point {
+	end := curve[len(curve)-1].Y
+	out := make([]Point, len(curve))
+	for i, pt := range curve {
+		out[i] = Point{pt.X, pt.Y - pt.X*end}
+	}
+	return out
 }
 
 // tocChart draws the targeting operator characteristic. The first twentieth

@@ -12,7 +12,8 @@ import (
 var ErrUndefined = errors.New("metric is undefined")
 
 // ErrColumns is wrapped by errors about the columns themselves: different
-// lengths, a missing column, a value that is NaN, infinite or out of range.
+// lengths, a missing column, a value that is NaN, infinite, beyond 1e100
+// or out of the range of its column.
 var ErrColumns = errors.New("columns do not fit")
 
 // Rows are recorded outcomes in columns of equal length.
@@ -64,8 +65,8 @@ func (r Rows) checkWeight(n int) error {
 		return err
 	}
 	for i, w := range r.Weight {
-		if w < 0 {
-			return fmt.Errorf("weight: row %d is %v, want at least 0: %w", i, w, ErrColumns)
+		if w < 0 || w > 0 && w < 1/extreme {
+			return fmt.Errorf("weight: row %d is %v, want 0 or at least %g: %w", i, w, 1/extreme, ErrColumns)
 		}
 	}
 	return nil
@@ -84,13 +85,17 @@ func (r Rows) weights() []float64 {
 	return w
 }
 
+// extreme bounds what a column may hold: squares and their sums stay finite,
+// and those of positive weights and chances, at least 1/extreme, above 0.
+const extreme = 1e100
+
 // finite checks that a column has n values and that all are finite.
 func finite(name string, v []float64, n int) error {
 	if len(v) != n {
 		return fmt.Errorf("%s: %d values for %d rows: %w", name, len(v), n, ErrColumns)
 	}
 	for i, x := range v {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
+		if !(math.Abs(x) <= extreme) {
 			return fmt.Errorf("%s: row %d is %v: %w", name, i, x, ErrColumns)
 		}
 	}

@@ -211,7 +211,7 @@ func (l Logged) check(model bool) error {
 		return err
 	}
 	for i, p := range l.Propensity {
-		if p <= 0 || p > 1 {
+		if p < 1/extreme || p > 1 {
 			return fmt.Errorf("propensity: row %d is %v, want above 0, at most 1: %w", i, p, ErrColumns)
 		}
 		if l.Target[i] < 0 || l.Target[i] > 1 {

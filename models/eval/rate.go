@@ -56,7 +56,7 @@ func checkChance(p []float64, n int) error {
 		return err
 	}
 	for i, e := range p {
-		if e <= 0 || e >= 1 {
+		if e < 1/extreme || e >= 1 {
 			return fmt.Errorf("propensity: row %d is %v, want between 0 and 1: %w", i, e, ErrColumns)
 		}
 	}

@@ -21,6 +21,7 @@ type Report struct {
 	Importance   []Importance `json:"importance,omitempty"`
 	ImportanceOf string       `json:"importance_of,omitempty"`
 	Checks       []Check      `json:"checks,omitempty"`
+	Tables       []Listing    `json:"tables,omitempty"`
 	Level        float64      `json:"level"` // of all intervals; 0 means 0.95
 	Notes        []string     `json:"notes,omitempty"`
 }
@@ -37,6 +38,15 @@ type Check struct {
 	Name  string `json:"name"`
 	Words string `json:"words"`
 	Alarm bool   `json:"alarm"`
+}
+
+// Listing is a table of ready-made text, such as published results of other
+// packages to read beside one's own. Rows have as many cells as Columns.
+type Listing struct {
+	Title   string     `json:"title"`
+	Columns []string   `json:"columns"`
+	Rows    [][]string `json:"rows"`
+	Note    string     `json:"note,omitempty"`
 }
 
 // RatioCheck words a sample-ratio test.
@@ -60,6 +70,24 @@ func ShiftCheck(name string, s Shift) Check {
 // LevelCheck words a calibration check.
 func LevelCheck(model string, c CalibrationCheck) Check {
 	return Check{Name: "calibration of " + model, Words: c.Words, Alarm: c.Alarm}
+}
+
+// check refuses a report that was not filled by this package, such as one read
+// from a damaged file.
+func (r Report) check() error {
+	for _, u := range r.Uplift {
+		if len(u.Curve) < 2 || len(u.Perfect) < 2 || len(u.At) < 3 || u.Calibration != nil && len(u.Calibration.Bins) == 0 {
+			return fmt.Errorf("uplift of %q for %q lacks its curves: %w", u.Model, u.Arm, ErrColumns)
+		}
+	}
+	for _, p := range r.Policies {
+		arms := len(p.Guard.Arms)
+		if len(p.Guard.Singles) != arms || len(p.Guard.Treated) != arms || len(p.Policies) != arms+1 ||
+			p.Guard.Best < 0 || p.Guard.Best >= arms {
+			return fmt.Errorf("policy of %q lacks its arms: %w", p.Model, ErrColumns)
+		}
+	}
+	return nil
 }
 
 func (r Report) level() float64 {

@@ -30,6 +30,12 @@ func sampleReport(t *testing.T) eval.Report {
 	}
 	u := must[eval.Uplift](t)(eval.EvaluateUplift(eval.UpliftInput{
 		Model: "forest", Arm: "percent", Outcome: "purchase", Unit: "probability", Score: noisy, Trial: data}, b))
+	blind := make([]float64, len(tau))
+	for i := range blind {
+		blind[i] = rng.NormFloat64()
+	}
+	other := must[eval.Uplift](t)(eval.EvaluateUplift(eval.UpliftInput{
+		Model: "coin", Arm: "percent", Outcome: "purchase", Unit: "probability", Score: blind, Trial: data}, b))
 	arms, ideal, _ := experiment(12, 1500, 1.5)
 	arms.Unit = "money"
 	policy := must[eval.PolicyReport](t)(eval.EvaluatePolicy(eval.PolicyInput{
@@ -42,7 +48,7 @@ func sampleReport(t *testing.T) eval.Report {
 		Subject:     "Seeded example, held-out half.",
 		Card:        []eval.Fact{{Name: "learner", Value: "honest forest"}, {Name: "training rows", Value: "3,000"}},
 		Policies:    []eval.PolicyReport{policy},
-		Uplift:      []eval.Uplift{u},
+		Uplift:      []eval.Uplift{u, other},
 		Binary:      []eval.Binary{compared.First, compared.Second},
 		Comparisons: []eval.Comparison{compared},
 		Importance: []eval.Importance{
@@ -56,6 +62,8 @@ func sampleReport(t *testing.T) eval.Report {
 			eval.ShiftCheck("score", must[eval.Shift](t)(eval.PSI([]float64{50, 50}, []float64{100, 300}))),
 			eval.LevelCheck("forest", must[eval.CalibrationCheck](t)(eval.CheckCalibration(truth, rows))),
 		},
+		Tables: []eval.Listing{{Title: "Published results", Columns: []string{"method", "Qini"},
+			Rows: [][]string{{"logistic T", "0.0091"}, {"forest", "0.0090"}}, Note: "Means of ten splits."}},
 		Notes: []string{"Outcomes whose window is still open are left out."},
 	}
 }
@@ -119,7 +127,7 @@ func TestReportHTML(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"Forest &lt;against&gt;", "Qini: gain over random", "TOC", "Calibration of the effect",
-		"Model card", "Importance", "Use the model", "prefers-color-scheme: dark", "PSI"} {
+		"Model card", "Models for percent on purchase", "Published results", "Importance", "Use the model", "prefers-color-scheme: dark", "PSI"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -167,6 +175,41 @@ func TestReportReportsWriteErrors(t *testing.T) {
 	for name, write := range map[string]func(io.Writer) error{"text": r.WriteText, "json": r.WriteJSON, "html": r.WriteHTML} {
 		if err := write(brokenWriter{}); !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestReportRefusesDamage(t *testing.T) {
+	for name, r := range map[string]eval.Report{
+		"uplift": {Uplift: []eval.Uplift{{Model: "m"}}},
+		"policy": {Policies: []eval.PolicyReport{{Guard: eval.Guard{Arms: []string{"none"}, Best: 3}}}},
+	} {
+		if err := r.WriteHTML(io.Discard); !errors.Is(err, eval.ErrColumns) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A constant score is reported, not refused: its slope is undefined, its curves straight.
+func TestReportOfAConstantScore(t *testing.T) {
+	_, data := trial(30, 400)
+	u := must[eval.Uplift](t)(eval.EvaluateUplift(eval.UpliftInput{
+		Model: "prior", Arm: "percent", Outcome: "purchase", Score: make([]float64, 400), Trial: data}, eval.Bootstrap{Replicates: 50}))
+	if u.Qini.Value != 0 || u.Calibration == nil || u.Calibration.Slope != nil {
+		t.Errorf("qini %v, calibration %+v", u.Qini, u.Calibration)
+	}
+	var out bytes.Buffer
+	r := eval.Report{Title: "Prior", Uplift: []eval.Uplift{u, u}}
+	if err := r.WriteHTML(&out); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "NaN") || !strings.Contains(out.String(), "undefined") {
+		t.Error("the slope of a constant score is not said to be undefined")
+	}
+	wellFormed(t, out.String())
+	for _, write := range []func(io.Writer) error{r.WriteText, r.WriteJSON} {
+		if err := write(io.Discard); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -14,6 +14,7 @@ var reportTemplate string
 type page struct {
 	Report
 	LevelText string
+	Groups    []upliftGroup
 	Uplifts   []upliftPage
 	Values    []policyPage
 	Levels    []binaryPage
@@ -25,6 +26,13 @@ type upliftPage struct {
 	Uplift
 	ID     string
 	Charts []chart
+}
+
+// upliftGroup is several models for the same arm and outcome.
+type upliftGroup struct {
+	ID     string
+	Models []Uplift
+	Chart  chart
 }
 
 type policyPage struct {
@@ -41,9 +49,13 @@ type binaryPage struct {
 // plots are inside, there are no scripts, and it reads well in light, dark and
 // print.
 func (r Report) WriteHTML(w io.Writer) error {
+	if err := r.check(); err != nil {
+		return fmt.Errorf("write report %q as html: %w", r.Title, err)
+	}
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"amount": amount, "effect": effect, "size": size, "percent": percent, "proven": proven,
 		"short":  func(v float64) string { return fmt.Sprintf("%.4g", v) },
+		"short3": func(v float64) string { return fmt.Sprintf("%.3g", v) },
 		"signed": func(v float64) string { return fmt.Sprintf("%+.4g", v) },
 		"count":  count, "inc": func(i int) int { return i + 1 },
 		"half": func(a, b float64) float64 { return (a + b) / 2 },
@@ -70,6 +82,7 @@ func (r Report) page() page {
 		}
 		p.Uplifts = append(p.Uplifts, upliftPage{Uplift: u, ID: fmt.Sprintf("uplift-%d", i+1), Charts: charts})
 	}
+	p.Groups = r.groups()
 	for _, m := range r.Binary {
 		p.Levels = append(p.Levels, binaryPage{Binary: m, Chart: levelChart(m)})
 	}
@@ -83,6 +96,31 @@ func (r Report) page() page {
 		}
 	}
 	return p
+}
+
+// groups collects the arms and outcomes for which there are several models.
+func (r Report) groups() []upliftGroup {
+	type key struct{ arm, outcome string }
+	at := map[key]int{}
+	var all []upliftGroup
+	for _, u := range r.Uplift {
+		k := key{u.Arm, u.Outcome}
+		i, ok := at[k]
+		if !ok {
+			i = len(all)
+			at[k] = i
+			all = append(all, upliftGroup{ID: fmt.Sprintf("models-%d", i+1)})
+		}
+		all[i].Models = append(all[i].Models, u)
+	}
+	var out []upliftGroup
+	for _, g := range all {
+		if len(g.Models) > 1 {
+			g.Chart = sideBySide(g.Models)
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 // count writes a whole number with thousands separated.

@@ -21,6 +21,9 @@ func (r Report) WriteText(w io.Writer) error {
 	for _, u := range r.Uplift {
 		t.uplift(u)
 	}
+	for _, l := range r.Tables {
+		t.listing(l)
+	}
 	t.importance(r)
 	t.checks(r.Checks)
 	if err := t.done(); err != nil {
@@ -100,6 +103,19 @@ func (t *table) calibration(u Uplift) {
 	t.printf("effect calibration, debiased\t%s\n", size(c.Debiased, u.Unit))
 	if c.Slope != nil {
 		t.printf("effect calibration, slope\t%.3f\t%.3f\t%.3f\n", c.Slope.Value, c.Slope.Lower, c.Slope.Upper)
+	}
+}
+
+func (t *table) listing(l Listing) {
+	t.flush()
+	t.printf("\n%s\n", l.Title)
+	t.flush()
+	for _, row := range append([][]string{l.Columns}, l.Rows...) {
+		t.printf("%s\n", strings.Join(row, "\t"))
+	}
+	t.flush()
+	if l.Note != "" {
+		t.printf("%s\n", l.Note)
 	}
 }
 

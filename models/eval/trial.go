@@ -100,8 +100,13 @@ func (s step) plus(next step, f float64) step {
 // walk follows the ranking and returns what has been seen at the start and at the
 // end of each tie group. The last step is the whole trial.
 func (k ranking) walk(t Trial, w []float64) []step {
-	steps := make([]step, 1, len(k.ends)+1)
+	return k.walkInto(make([]step, 0, len(k.ends)+1), t, w)
+}
+
+// walkInto appends the walk to steps[:0], for callers with many draws.
+func (k ranking) walkInto(steps []step, t Trial, w []float64) []step {
 	var s step
+	steps = append(steps[:0], s)
 	from := int32(0)
 	for _, to := range k.ends {
 		for _, i := range k.order[from:to] {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 )
 
 // UpliftInput is what a model said about one arm and what happened.
@@ -116,8 +117,12 @@ func (u *Uplift) intervals(order ranking, t Trial, b Bootstrap) error {
 	for i := range grid {
 		grid[i] = float64(i+1) / 20
 	}
+	buffers := sync.Pool{New: func() any { return new([]step) }}
 	v, err := b.intervals(t.Rows, 2+len(shares)+len(grid), func(w, out []float64) {
-		walk := order.walk(t, w)
+		buffer := buffers.Get().(*[]step)
+		defer buffers.Put(buffer)
+		*buffer = order.walkInto(*buffer, t, w)
+		walk := *buffer
 		out[0], out[1] = walk[len(walk)-1].difference(), qini(walk, perCustomer)
 		for i, q := range shares {
 			out[2+i] = upliftAt(walk, q, t.Weight == nil)
