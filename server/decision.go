@@ -63,7 +63,7 @@ func (s *decisionServer) BatchDecide(ctx context.Context, m *pb.BatchDecideReque
 func (s *decisionServer) result(ctx context.Context, req *pb.DecideRequest) (out *pb.DecideResult) {
 	defer func() {
 		if p := recover(); p != nil {
-			out = s.refused(ctx, req, s.way.recovered(ctx, pb.DecisionService_Decide_FullMethodName, p))
+			out = s.refused(ctx, req, s.way.recovered(ctx, pb.DecisionService_Decide_FullMethodName, callID(ctx, req), p))
 		}
 	}()
 	d, err := s.Decide(ctx, req)

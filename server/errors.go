@@ -76,8 +76,3 @@ type panicError struct {
 }
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
-
-// unreadableError is a message that could not be read off the wire.
-type unreadableError struct{ cause error }
-
-func (e *unreadableError) Error() string { return e.cause.Error() }

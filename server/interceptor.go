@@ -64,7 +64,7 @@ func (m *middleware) stream() []grpc.StreamServerInterceptor {
 func (m *middleware) recoverUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			resp, err = nil, m.recovered(ctx, info.FullMethod, p)
+			resp, err = nil, m.recovered(ctx, info.FullMethod, callID(ctx, req), p)
 		}
 	}()
 	return next(ctx, req)
@@ -73,15 +73,14 @@ func (m *middleware) recoverUnary(ctx context.Context, req any, info *grpc.Unary
 func (m *middleware) recoverStream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = m.recovered(ss.Context(), info.FullMethod, p)
+			err = m.recovered(ss.Context(), info.FullMethod, callID(ss.Context(), nil), p)
 		}
 	}()
 	return next(srv, ss)
 }
 
-func (m *middleware) recovered(ctx context.Context, method string, p any) error {
+func (m *middleware) recovered(ctx context.Context, method, id string, p any) error {
 	err := &panicError{p, debug.Stack()}
-	id := incomingID(ctx)
 	m.metrics.method(method).observe(codes.Internal, 0)
 	m.log.LogAttrs(ctx, slog.LevelError, "handler panicked", slog.String("method", method), slog.String("request_id", id),
 		slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(err.stack)))
@@ -96,38 +95,31 @@ func RequestID(ctx context.Context) string {
 	return id
 }
 
-// requestIDUnary names the call: by the caller's metadata, else by the message's own request id, else by chance.
 func (m *middleware) requestIDUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	id := incomingID(ctx)
-	if id == "" {
-		if r, ok := req.(interface{ GetRequestId() string }); ok {
-			id = clip(r.GetRequestId())
-		}
-	}
-	return next(withRequestID(ctx, id), req)
+	return next(context.WithValue(ctx, requestIDContext{}, callID(ctx, req)), req)
 }
 
 func (m *middleware) requestIDStream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	ctx := withRequestID(ss.Context(), incomingID(ss.Context()))
+	ctx := context.WithValue(ss.Context(), requestIDContext{}, callID(ss.Context(), nil))
 	return next(srv, &contextStream{ss, ctx})
 }
 
-func incomingID(ctx context.Context) string {
-	if v := metadata.ValueFromIncomingContext(ctx, requestIDKey); len(v) > 0 {
+// callID names a call: by the caller's metadata, else by the message's own request id, else by chance.
+func callID(ctx context.Context, req any) string {
+	if id := RequestID(ctx); id != "" {
+		return id
+	}
+	if v := metadata.ValueFromIncomingContext(ctx, requestIDKey); len(v) > 0 && v[0] != "" {
 		return clip(v[0])
 	}
-	return ""
+	if r, ok := req.(interface{ GetRequestId() string }); ok && r.GetRequestId() != "" {
+		return clip(r.GetRequestId())
+	}
+	return fmt.Sprintf("%016x", rand.Uint64())
 }
 
 func clip(id string) string {
 	return strings.ToValidUTF8(id[:min(len(id), maxRequestID)], "")
-}
-
-func withRequestID(ctx context.Context, id string) context.Context {
-	if id == "" {
-		id = fmt.Sprintf("%016x", rand.Uint64())
-	}
-	return context.WithValue(ctx, requestIDContext{}, id)
 }
 
 // contextStream is a stream with another context.

@@ -74,11 +74,11 @@ func (s *Server) register(svc Services) {
 	svc = svc.orMissing()
 	h := handlers{cfg: &s.cfg, way: s.way, stopping: s.stopping}
 	s.grpc.RegisterService(describeDecisions(), &decisionServer{handlers: h, decisions: svc.Decisions})
-	s.grpc.RegisterService(describe(pb.EventService_ServiceDesc), &eventServer{handlers: h, events: svc.Events})
-	s.grpc.RegisterService(describe(pb.ProfileService_ServiceDesc), &profileServer{handlers: h, profiles: svc.Profiles})
-	s.grpc.RegisterService(describe(pb.JournalService_ServiceDesc), &journalServer{handlers: h, journal: svc.Journal})
-	s.grpc.RegisterService(describe(pb.PolicyService_ServiceDesc), &policyServer{policies: svc.Policies})
-	s.grpc.RegisterService(describe(pb.BudgetService_ServiceDesc), &budgetServer{budgets: svc.Budgets})
+	s.grpc.RegisterService(&pb.EventService_ServiceDesc, &eventServer{handlers: h, events: svc.Events})
+	s.grpc.RegisterService(&pb.ProfileService_ServiceDesc, &profileServer{handlers: h, profiles: svc.Profiles})
+	s.grpc.RegisterService(&pb.JournalService_ServiceDesc, &journalServer{handlers: h, journal: svc.Journal})
+	s.grpc.RegisterService(&pb.PolicyService_ServiceDesc, &policyServer{policies: svc.Policies})
+	s.grpc.RegisterService(&pb.BudgetService_ServiceDesc, &budgetServer{budgets: svc.Budgets})
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 }

@@ -117,11 +117,8 @@ func classifyTyped(err error, retry time.Duration) *failure {
 		overload *overloadError
 		draining *drainingError
 		missing  *notOfferedError
-		torn     *unreadableError
 	)
 	switch {
-	case errors.As(err, &torn):
-		return torn.failure()
 	case errors.As(err, &bad):
 		return invalid(bad)
 	case errors.As(err, &field):
@@ -160,14 +157,6 @@ func classifyTransport(s *status.Status) *failure {
 		f.reason = pb.ErrorReason_ERROR_REASON_NOT_OFFERED
 	}
 	return f
-}
-
-// failure tells a message that is too large from one that is torn; grpc itself calls the latter internal.
-func (e *unreadableError) failure() *failure {
-	if s := status.Convert(e.cause); s.Code() != codes.Internal {
-		return classifyTransport(s)
-	}
-	return invalid(newBadRequest("message", "cannot be decoded as the method's request: "+status.Convert(e.cause).Message()))
 }
 
 func invalid(b *badRequest) *failure {

@@ -62,7 +62,8 @@ const (
 	ErrorReason_ERROR_REASON_STALE_DIGEST ErrorReason = 40
 	// RESOURCE_EXHAUSTED: too many calls are under way; RetryInfo says when to come back. Metadata: limit.
 	ErrorReason_ERROR_REASON_TOO_MANY_CALLS ErrorReason = 50
-	// RESOURCE_EXHAUSTED: the message is larger than the server takes.
+	// RESOURCE_EXHAUSTED: what the message asks to log is larger than the log takes. A message that is larger than the
+	// server reads is refused by gRPC itself: same code, no ErrorInfo.
 	ErrorReason_ERROR_REASON_MESSAGE_TOO_LARGE ErrorReason = 51
 	// UNAVAILABLE: the server is starting or draining; RetryInfo says when to come back.
 	ErrorReason_ERROR_REASON_NOT_SERVING ErrorReason = 60
