@@ -5,12 +5,21 @@ import (
 	"math"
 )
 
-// matMul multiplies matrices; a vector on the left is a row.
+// matMul multiplies matrices; a vector on the right is a column that disappears
+// from the result.
 func matMul(in []*tensor) ([]*tensor, error) {
 	if len(in) < 2 || in[1] == nil {
 		return nil, fmt.Errorf("%w: MatMul of one input", ErrCorrupt)
 	}
-	t, err := product(in[0], in[1], false, false)
+	if len(in[0].shape) != 2 || len(in[1].shape) != 1 {
+		t, err := product(in[0], in[1], false, false)
+		return []*tensor{t}, err
+	}
+	column := &tensor{elem: in[1].elem, shape: []int{in[1].shape[0], 1}, num: in[1].num}
+	t, err := product(in[0], column, false, false)
+	if err == nil {
+		t.shape = t.shape[:1]
+	}
 	return []*tensor{t}, err
 }
 
@@ -146,6 +155,13 @@ func buildReduce(n *onnxNode) (onnxOp, error) {
 	f := map[string]func([]float64) float64{
 		"ReduceSum": total, "ReduceMean": func(v []float64) float64 { return total(v) / float64(len(v)) },
 		"ReduceMax": func(v []float64) float64 { return extreme(v, math.Max) },
+		"ReduceProd": func(v []float64) float64 {
+			product := 1.0
+			for _, x := range v {
+				product *= x
+			}
+			return product
+		},
 		"ReduceMin": func(v []float64) float64 { return extreme(v, math.Min) },
 	}[n.op]
 	return func(in []*tensor) ([]*tensor, error) {

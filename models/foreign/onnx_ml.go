@@ -364,16 +364,16 @@ func buildLinearClassifier(n *onnxNode) (onnxOp, error) {
 	if err != nil {
 		return nil, err
 	}
-	targets := len(intercepts)
-	if targets != labels.len() {
-		return nil, fmt.Errorf("%w: LinearClassifier with %d scores for %d labels", ErrUnsupported, targets, labels.len())
+	targets, classes := len(intercepts), labels.len()
+	if targets != classes && (targets != 1 || classes != 2) || classes < 2 {
+		return nil, fmt.Errorf("%w: LinearClassifier with %d scores for %d labels", ErrUnsupported, targets, classes)
 	}
 	return func(in []*tensor) ([]*tensor, error) {
 		if err := in[0].numeric(); err != nil {
 			return nil, err
 		}
 		rows, width := in[0].rows()
-		out, err := newTensor(elemFloat, rows, targets)
+		out, err := newTensor(elemFloat, rows, classes)
 		if err != nil {
 			return nil, err
 		}
@@ -383,13 +383,31 @@ func buildLinearClassifier(n *onnxNode) (onnxOp, error) {
 			if err != nil {
 				return nil, err
 			}
-			best[i] = slices.Index(scores, extreme(scores, math.Max))
-			best[i] = max(best[i], 0) // NaN scores
-			transform.apply(scores)
-			copy(out.num[i*targets:], scores)
+			best[i] = linearClass(scores)
+			copy(out.num[i*classes:], classScores(scores, transform))
 		}
 		return []*tensor{labels.tensor(best), out}, nil
 	}, nil
+}
+
+func linearClass(scores []float64) int {
+	if len(scores) == 1 {
+		return int(bit(scores[0] > 0))
+	}
+	return max(0, slices.Index(scores, extreme(scores, maxNotNaN)))
+}
+
+// classScores transforms in place; one score stands for the second of two classes.
+func classScores(scores []float64, transform postTransform) []float64 {
+	if len(scores) > 1 {
+		transform.apply(scores)
+		return scores
+	}
+	s := scores[0]
+	if transform == "LOGISTIC" {
+		return []float64{elemFloat.round(sigmoid(-s)), elemFloat.round(sigmoid(s))}
+	}
+	return []float64{elemFloat.round(1 - s), s}
 }
 
 // postTransform is what the classical operators do to their scores.

@@ -42,6 +42,11 @@ func standardOp(op string) func(*onnxNode) (onnxOp, error) {
 	if f, boolean := binaryOf(op); f != nil {
 		return func(*onnxNode) (onnxOp, error) { return binaryOp(f, boolean), nil }
 	}
+	if f := foldOf(op); f != nil {
+		return func(*onnxNode) (onnxOp, error) {
+			return func(in []*tensor) ([]*tensor, error) { return fold(in, f, false) }, nil
+		}
+	}
 	switch op {
 	case "Identity", "Dropout":
 		return func(*onnxNode) (onnxOp, error) {
@@ -67,7 +72,13 @@ func standardOp(op string) func(*onnxNode) (onnxOp, error) {
 		return buildSoftmax
 	case "ArgMax", "ArgMin":
 		return buildArgMax
-	case "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin":
+	case "Shape":
+		return func(*onnxNode) (onnxOp, error) { return shapeOf, nil }
+	case "Slice":
+		return buildSlice
+	case "Transpose":
+		return buildTranspose
+	case "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd":
 		return buildReduce
 	case "Gather":
 		return buildGather
@@ -142,10 +153,6 @@ func binaryOf(op string) (f func(x, y float64) float64, boolean bool) {
 		return func(x, y float64) float64 { return x / y }, false
 	case "Pow":
 		return math.Pow, false
-	case "Max":
-		return math.Max, false
-	case "Min":
-		return math.Min, false
 	case "Equal":
 		return truth(func(x, y float64) bool { return x == y })
 	case "Less":
@@ -166,16 +173,43 @@ func binaryOf(op string) (f func(x, y float64) float64, boolean bool) {
 
 func binaryOp(f func(x, y float64) float64, boolean bool) onnxOp {
 	return func(in []*tensor) ([]*tensor, error) {
-		if len(in) != 2 || in[1] == nil {
-			return nil, fmt.Errorf("%w: %d inputs where 2 are due", ErrUnsupported, len(in))
+		if len(in) != 2 {
+			return nil, fmt.Errorf("%w: %d inputs where 2 are due", ErrCorrupt, len(in))
 		}
-		elem := in[0].elem
+		return fold(in, f, boolean)
+	}
+}
+
+// fold applies f from left to right over any number of inputs.
+func fold(in []*tensor, f func(x, y float64) float64, boolean bool) ([]*tensor, error) {
+	t := in[0]
+	for _, next := range in[1:] {
+		if next == nil {
+			return nil, fmt.Errorf("%w: an input is missing", ErrCorrupt)
+		}
+		elem := t.elem
 		if boolean {
 			elem = elemBool
 		}
-		t, err := elementwise(elem, in[0], in[1], f)
-		return []*tensor{t}, err
+		var err error
+		if t, err = elementwise(elem, t, next, f); err != nil {
+			return nil, err
+		}
 	}
+	return []*tensor{t}, nil
+}
+
+// foldOf finds an operator of any number of inputs.
+func foldOf(op string) func(x, y float64) float64 {
+	switch op {
+	case "Sum":
+		return func(x, y float64) float64 { return x + y }
+	case "Max":
+		return math.Max
+	case "Min":
+		return math.Min
+	}
+	return nil
 }
 
 func buildConstant(n *onnxNode) (onnxOp, error) {

@@ -281,14 +281,25 @@ func treeRegressor(n *onnxNode, c *onnxNodes, v *onnxVotes, targets int, aggrega
 	}, nil
 }
 
-// treeClassifier turns the scores of trees into a label and class scores.
+// treeClassifier turns the scores of trees into a label and class scores, the way
+// ONNX Runtime reads what the specification leaves open.
 type treeClassifier struct {
 	labels    onnxLabels
 	transform postTransform
 	base      []float64
-	binary    bool // two classes, and leaves vote for one only
+	kind      votingKind
 	positive  bool // no vote is negative
 }
+
+// votingKind tells classifiers of two classes apart by the classes voted for.
+type votingKind int
+
+const (
+	voteMany   votingKind = iota // three classes or more
+	voteBoth                     // two, and both get votes
+	voteFirst                    // two, and all votes name the first: they mean the second
+	voteSecond                   // two, and all votes name the second
+)
 
 func buildTreeClassifier(n *onnxNode) (onnxOp, error) {
 	c, err := treeNodes(n)
@@ -306,15 +317,16 @@ func buildTreeClassifier(n *onnxNode) (onnxOp, error) {
 	if k.transform, err = postTransformOf(n); err != nil {
 		return nil, err
 	}
-	k.positive = !slices.ContainsFunc(v.weight, func(w float64) bool { return w < 0 })
 	outputs := k.labels.len()
-	if k.binary = outputs == 2 && oneOutput(v); k.binary {
-		one := *v
-		one.output = make([]int64, len(v.output))
-		v, outputs = &one, 1
+	if outputs < 2 {
+		return nil, fmt.Errorf("%w: a tree classifier of one class", ErrUnsupported)
 	}
-	if len(k.base) != 0 && len(k.base) != outputs {
-		return nil, fmt.Errorf("%w: %d base values for %d class scores", ErrUnsupported, len(k.base), outputs)
+	k.positive = !slices.ContainsFunc(v.weight, func(w float64) bool { return w < 0 })
+	if k.kind = votingOf(v, outputs); k.kind == voteFirst {
+		outputs = 1
+	}
+	if len(k.base) != 0 && (len(k.base) != outputs || k.kind == voteBoth || k.kind == voteSecond) {
+		return nil, fmt.Errorf("%w: %d base values for two class scores", ErrUnsupported, len(k.base))
 	}
 	s, err := newTreeScores(c, v, outputs)
 	if err != nil {
@@ -323,8 +335,18 @@ func buildTreeClassifier(n *onnxNode) (onnxOp, error) {
 	return func(in []*tensor) ([]*tensor, error) { return k.run(s, in[0]) }, nil
 }
 
-func oneOutput(v *onnxVotes) bool {
-	return len(v.output) > 0 && !slices.ContainsFunc(v.output, func(k int64) bool { return k != v.output[0] })
+func votingOf(v *onnxVotes, classes int) votingKind {
+	first, second := slices.Contains(v.output, 0), slices.Contains(v.output, 1)
+	switch {
+	case classes > 2:
+		return voteMany
+	case first && second:
+		return voteBoth
+	case second:
+		return voteSecond
+	default:
+		return voteFirst
+	}
 }
 
 func (k *treeClassifier) run(s *treeScores, t *tensor) ([]*tensor, error) {
@@ -339,33 +361,41 @@ func (k *treeClassifier) run(s *treeScores, t *tensor) ([]*tensor, error) {
 		for i := range k.base {
 			raw[i] = elemFloat.round(raw[i] + k.base[i])
 		}
-		best[row] = k.scores(raw, out.num[row*classes:(row+1)*classes])
+		best[row] = k.class(raw)
+		k.scores(raw, out.num[row*classes:(row+1)*classes])
 	})
 	return []*tensor{k.labels.tensor(best), out}, err
 }
 
-// scores fills the class scores of one row and returns the class. A single score
-// of two classes is a probability if no vote is negative, a margin otherwise.
-func (k *treeClassifier) scores(raw, out []float64) int {
-	if !k.binary {
+// class is the winner. Of two classes with votes for one only it goes by the one
+// score: a probability if no vote is negative, else a margin.
+func (k *treeClassifier) class(raw []float64) int {
+	score, threshold := raw[len(raw)-1], 0.0
+	if k.kind == voteMany {
+		return max(0, slices.Index(raw, extreme(raw, maxNotNaN)))
+	}
+	if k.positive && k.kind != voteBoth {
+		threshold = 0.5
+	}
+	return int(bit(score > threshold))
+}
+
+// scores fills the class scores. A single score stands for the second class.
+func (k *treeClassifier) scores(raw, out []float64) {
+	if k.kind != voteFirst {
 		copy(out, raw)
-		best := max(0, slices.Index(raw, extreme(raw, maxNotNaN)))
 		k.transform.apply(out)
-		return best
+		return
 	}
-	score, class := raw[0], 0
-	if (k.positive && score > 0.5) || (!k.positive && score > 0) {
-		class = 1
-	}
+	score := raw[0]
 	switch {
-	case k.positive:
-		out[0], out[1] = elemFloat.round(1-score), score
 	case k.transform == "LOGISTIC":
 		out[0], out[1] = elemFloat.round(sigmoid(-score)), elemFloat.round(sigmoid(score))
+	case k.positive:
+		out[0], out[1] = elemFloat.round(1-score), score
 	default:
 		out[0], out[1] = -score, score
 	}
-	return class
 }
 
 func maxNotNaN(x, y float64) float64 {
