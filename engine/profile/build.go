@@ -18,6 +18,7 @@ type builder struct {
 	offers   []offerAgg
 	lives    []liveAgg
 	regs     registers
+	buffer   []byte // the record being folded
 
 	events                      uint32
 	first, newest               int64
@@ -48,7 +49,7 @@ func (b *builder) reset() {
 	*b = builder{
 		scan: b.scan, brackets: b.brackets,
 		days: b.days[:0], cats: b.cats[:0], index: b.index[:0],
-		loops: b.loops[:0], offers: b.offers[:0], lives: b.lives[:0],
+		loops: b.loops[:0], offers: b.offers[:0], lives: b.lives[:0], buffer: b.buffer,
 		first: none, newest: none, firstBuy: none, lastBuy: none, lastBack: none,
 	}
 }

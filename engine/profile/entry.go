@@ -70,7 +70,6 @@ func (l lineView) sku() uint32        { return le.Uint32(l) }
 func (l lineView) style() uint32      { return le.Uint32(l[4:]) }
 func (l lineView) size() uint32       { return le.Uint32(l[8:]) }
 func (l lineView) quantity() int64    { return int64(le.Uint32(l[12:])) }
-func (l lineView) paid() int64        { return int64(le.Uint64(l[16:])) }
 func (l lineView) category() uint8    { return l[24] }
 func (l lineView) incentivised() bool { return l[25] != 0 }
 

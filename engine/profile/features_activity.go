@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// windowNames are the suffixes of windowed features, windowTexts what the reference says.
+// windowName is the suffix of a windowed feature, windowText what the reference says.
 func windowName(w int) string {
 	if w == wAll {
 		return "lifetime"

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -85,8 +86,9 @@ func (f *Folder) records(h *history) Records {
 		b = &builder{}
 	}
 	defer f.builders.Put(b)
+	b.buffer = b.build(b.buffer[:0], h, math.MaxInt64, 0)
 	return Records{
-		Features: b.build(make([]byte, 0, 1<<10), h, math.MaxInt64, 0),
+		Features: bytes.Clone(b.buffer),
 		History:  h.append(make([]byte, 0, historyHead+len(h.base.tier.text)+len(h.base.household.text)+len(h.body))),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -88,6 +89,33 @@ func TestFullHistoryIgnoresOrder(t *testing.T) {
 		}
 		equalRecords(t, once, foldAll(t, profile.Records{}, append(shuffled(t, steps), shuffled(t, steps)...)))
 	})
+}
+
+func TestFolderIsSafeForConcurrentUse(t *testing.T) {
+	var f profile.Folder
+	fold := func() (r profile.Records, err error) {
+		for i := range 5 {
+			if r, _, err = f.Event(r.History, bigPurchase(i, base.Add(time.Duration(-i)*day)).event); err != nil {
+				return r, err
+			}
+		}
+		return r, nil
+	}
+	want, err := fold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				if got, err := fold(); err != nil || !bytes.Equal(got.Features, want.Features) || !bytes.Equal(got.History, want.History) {
+					t.Errorf("records differ, %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestFoldResults(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -206,10 +207,7 @@ func (h *history) insert(added entry) Result {
 		h.leaveOut(added)
 		return Late
 	}
-	body := make([]byte, 0, len(h.body)+len(added))
-	body = append(body, h.body[:at]...)
-	body = append(body, added...)
-	h.body = append(body, h.body[at:]...)
+	h.body = slices.Insert(h.body[:len(h.body):len(h.body)], at, added...)
 	h.trim(horizon)
 	h.settle(horizon)
 	if !h.floor.before(stamp{added.time(), added.hash()}) {
