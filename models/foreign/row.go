@@ -37,11 +37,7 @@ func (m *Model) ParseRow(fields []string, row []float64) error {
 	}
 	for i, text := range fields {
 		if m.levels[i] != nil {
-			code, ok := m.levels[i][text]
-			if !ok {
-				code = math.NaN()
-			}
-			row[i] = code
+			row[i] = m.levels.code(i, text)
 			continue
 		}
 		if text = strings.TrimSpace(text); text == "" {
@@ -55,4 +51,17 @@ func (m *Model) ParseRow(fields []string, row []float64) error {
 		row[i] = v
 	}
 	return nil
+}
+
+// code is the code of a level by name; a number may be written in any way ("3.0").
+func (l levelIndex) code(feature int, text string) float64 {
+	if code, ok := l[feature][text]; ok {
+		return code
+	}
+	if v, err := strconv.ParseFloat(text, 64); err == nil {
+		if code, ok := l[feature][strconv.FormatFloat(v, 'f', -1, 64)]; ok {
+			return code
+		}
+	}
+	return math.NaN()
 }

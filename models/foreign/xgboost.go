@@ -49,6 +49,70 @@ type xgbModel struct {
 	TreeInfo   []int32   `json:"tree_info"`
 	Trees      []xgbTree `json:"trees"`
 	Weights    []float32 `json:"weights"` // of gblinear
+	Cats       struct {
+		Levels []xgbLevels `json:"enc"`
+	} `json:"cats"`
+}
+
+// xgbLevels are the levels of one feature: strings as offsets into bytes, or
+// numbers; empty for numeric features and for categories given as codes.
+type xgbLevels struct {
+	Offsets []int32       `json:"offsets"`
+	Values  []json.Number `json:"values"`
+}
+
+// names lists the levels in the order of their codes.
+func (l *xgbLevels) names() ([]string, error) {
+	if len(l.Offsets) == 0 {
+		return l.numbers(), nil
+	}
+	text := make([]byte, len(l.Values))
+	for i, v := range l.Values {
+		b, err := strconv.ParseInt(v.String(), 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("%w: category name byte %.20q", ErrCorrupt, v)
+		}
+		text[i] = byte(b)
+	}
+	names := make([]string, len(l.Offsets)-1)
+	for i := range names {
+		from, to := l.Offsets[i], l.Offsets[i+1]
+		if from < 0 || from > to || int(to) > len(text) {
+			return nil, fmt.Errorf("%w: category name %d..%d of %d bytes", ErrCorrupt, from, to, len(text))
+		}
+		names[i] = string(text[from:to])
+	}
+	return names, nil
+}
+
+// numbers are the levels as text; nil if level k is k: then levels are their own codes.
+func (l *xgbLevels) numbers() []string {
+	names, same := make([]string, len(l.Values)), true
+	for i, v := range l.Values {
+		names[i] = v.String()
+		same = same && names[i] == strconv.Itoa(i)
+	}
+	if same {
+		return nil
+	}
+	return names
+}
+
+// addLevels names the levels of categorical features.
+func addLevels(features []models.Feature, levels []xgbLevels) error {
+	if len(levels) > len(features) {
+		return fmt.Errorf("%w: levels of %d features, there are %d", ErrCorrupt, len(levels), len(features))
+	}
+	for i := range levels {
+		names, err := levels[i].names()
+		if err != nil {
+			return err
+		}
+		if len(levels[i].Values) > 0 {
+			features[i].Type, features[i].Levels = models.Category, names
+		}
+	}
+	return nil
 }
 
 // xgbScores is base_score: a number, or a list of them in quotes.
@@ -94,8 +158,14 @@ func readXGBoostJSON(data []byte, format Format) (*Model, error) {
 	}
 	switch b := &f.Learner.Booster; b.Name {
 	case "gbtree":
+		if err := addLevels(e.Features, b.Model.Cats.Levels); err != nil {
+			return nil, err
+		}
 		return b.Model.ensemble(e, nil, f.bestRounds(), format)
 	case "dart":
+		if err := addLevels(e.Features, b.GBTree.Model.Cats.Levels); err != nil {
+			return nil, err
+		}
 		return b.GBTree.Model.ensemble(e, b.WeightDrop, f.bestRounds(), format)
 	case "gblinear":
 		return xgbLinear(e, b.Model.Weights, format)
