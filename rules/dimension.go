@@ -22,7 +22,7 @@ const (
 	dimKnown
 )
 
-var ratioUnits = []string{"share", "ratio", "probability", "count", "1"}
+var ratioUnits = []string{"share", "ratio", "probability", "score", "count", "1"}
 
 // dimensionOf returns the unit of a variable.
 func dimensionOf(v Variable) dimension {

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rebound-engine/rebound/internal/currency"
@@ -43,7 +44,7 @@ func (l *loader) exprProblems(v node, problems []exprProblem) {
 		offsets = v.scalarOffsets()
 	}
 	for _, p := range problems {
-		if p.code == "RB2001" && l.hashTrap(v) {
+		if p.code == "RB2001" && (l.hashTrap(v) || l.cutByComma(v)) {
 			continue
 		}
 		if p.code == "RB2001" && isTruthWord(v.Value) {
@@ -79,6 +80,13 @@ func (l *loader) hashTrap(v node) bool {
 	l.addAt("RB1003", v.f, end+len(rest)-len(trimmed), len(trimmed), "` #` starts a comment, so the expression ends before it").
 		help("put the expression in quotes, or in a block scalar after `|`")
 	return true
+}
+
+// cutByComma tells whether a comma that cuts this value short was reported.
+func (l *loader) cutByComma(v node) bool {
+	return v.isPlain() && slices.ContainsFunc(l.list, func(d Diagnostic) bool {
+		return d.Code == "RB1014" && d.File == v.f.path && d.Line == v.Line && d.Column > v.Column
+	})
 }
 
 // money reads an amount exactly, in minor units.

@@ -77,8 +77,10 @@ func (l *loader) params(m *mapping) []Param {
 			if isPercent(name) && (p.Number < 0 || p.Number > 1) {
 				l.add("RB1011", v, "%s is %s", section.what+"."+name, v.Value).expected("a share from 0 to 1").help("write 0.10 for 10 percent")
 			}
-		} else if p.Text, ok = l.text(v, section.what+"."+name); ok {
-			p.IsText = true
+		} else if p.IsText = v.isScalar() && !v.isNull(); p.IsText {
+			p.Text, _ = l.text(v, section.what+"."+name)
+		} else {
+			l.add("RB1008", v, "%s is %s", section.what+"."+name, v.describe()).expected("a number or a text")
 		}
 		out = append(out, p)
 	}

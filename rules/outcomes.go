@@ -30,9 +30,10 @@ func (l *loader) outcomes(d *document, offers []string) []Outcome {
 		o := l.outcome(d, section.name[name], section.get(name))
 		if !models.has(name) {
 			l.add("RB3010", section.name[name], "the outcome %q has no model", name).expected("an entry models." + name).near(nearest(name, models.keys))
-			continue
+			o.Model = ModelPrior
+		} else {
+			l.model(d, &o, models.get(name), section.keys, offers)
 		}
-		l.model(d, &o, models.get(name), section.keys, offers)
 		out = append(out, o)
 	}
 	for _, name := range models.keys {
