@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -19,6 +20,7 @@ const (
 	KindErasure    uint8 = 5 // a customer was erased
 	KindIncentive  uint8 = 6 // a presentation, redemption or release with what it does to the ledger
 	KindSlice      uint8 = 7 // a budget slice was debited or handed back (bounded mode)
+	KindBlob       uint8 = 8 // part of a bundle's file that is too large for its activation
 )
 
 // entryVersion is the first byte of every payload but an event's.
@@ -308,14 +310,19 @@ func (a *Activation) append(b []byte) []byte {
 	for _, path := range sortedKeys(a.Files) {
 		at := w.open(7)
 		w.text(1, path)
-		w.bytes(2, a.Files[path])
+		if content := a.Files[path]; len(content) <= inlineFile {
+			w.bytes(2, content)
+		} else {
+			sum := sha256.Sum256(content)
+			w.bytes(3, sum[:])
+		}
 		w.close(at)
 	}
 	return w.b
 }
 
 func parseActivation(b []byte) (*Activation, error) {
-	a := &Activation{Files: map[string][]byte{}}
+	a := &Activation{Files: map[string][]byte{}, apart: map[string]string{}}
 	err := payloadFields(b, "activation", func(f field) error {
 		switch f.num {
 		case 1:
@@ -339,7 +346,7 @@ func parseActivation(b []byte) (*Activation, error) {
 }
 
 func (a *Activation) addFile(b []byte) error {
-	var path string
+	var path, sum string
 	content := []byte{}
 	err := fields(b, func(f field) error {
 		switch f.num {
@@ -347,10 +354,15 @@ func (a *Activation) addFile(b []byte) error {
 			path = f.text()
 		case 2:
 			content = append(content, f.raw...)
+		case 3:
+			sum = f.text()
 		}
 		return nil
 	})
 	a.Files[path] = content
+	if sum != "" {
+		a.apart[path] = sum
+	}
 	return err
 }
 

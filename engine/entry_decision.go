@@ -1,16 +1,18 @@
 package engine
 
 import (
-	"encoding/hex"
 	"time"
 
 	"github.com/rebound-engine/rebound/engine/profile"
-	"github.com/rebound-engine/rebound/store"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/rebound-engine/rebound/rules"
+	"github.com/rebound-engine/rebound/store"
 )
 
-// append writes a decision's payload. Equal decisions give equal bytes.
-func (d *decisionEntry) append(b []byte) []byte {
+// append writes a decision's payload: its variables from the frame, or, read
+// back from a log (s is nil), as the decision has them. Equal decisions give equal bytes.
+func (d *decisionEntry) append(b []byte, s *snapshot, f *rules.Frame) []byte {
 	w := wire{append(b, entryVersion)}
 	if !d.ledger.empty() {
 		at := w.open(decLedger)
@@ -31,6 +33,9 @@ func (d *decisionEntry) append(b []byte) []byte {
 		w.close(at)
 	}
 	d.appendCircumstances(&w)
+	if s != nil {
+		s.appendVariables(&w, f)
+	}
 	for i := range d.Variables {
 		at := w.open(decVariable)
 		d.Variables[i].append(&w)
@@ -121,6 +126,18 @@ func DecodeDecision(e *store.Entry) (*Decision, error) {
 		return nil, err
 	}
 	return d.Decision, nil
+}
+
+// parseDecisionHead reads what fold and index need: the fields before the trace.
+func parseDecisionHead(e *store.Entry) (*decisionEntry, error) {
+	d := &decisionEntry{Decision: &Decision{Position: e.Position, Subject: e.Subject}}
+	err := payloadFields(e.Payload, "decision", func(f field) error {
+		if f.num > decHeldOut {
+			return errEnough
+		}
+		return d.field(f)
+	})
+	return d, err
 }
 
 func parseDecision(e *store.Entry) (*decisionEntry, error) {
@@ -323,6 +340,3 @@ func (g *Degradation) field(f field) error {
 	}
 	return nil
 }
-
-// returnKeyText is the form of a return key in decisions and terms.
-func returnKeyText(key [8]byte) string { return hex.EncodeToString(key[:]) }

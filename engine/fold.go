@@ -74,7 +74,7 @@ func (f *folder) incentive(r store.Reader, e *store.Entry, w store.Writer) error
 }
 
 func (f *folder) decision(r store.Reader, e *store.Entry, w store.Writer) error {
-	d, err := parseDecision(e)
+	d, err := parseDecisionHead(e)
 	if err != nil {
 		return err
 	}
@@ -120,6 +120,8 @@ const (
 	termOffer      = 'f' // offer delivered
 	termJournal    = 'j' // every decision
 	termActivation = 'a' // every activation
+	termBlob       = 'b' // SHA-256 of a file logged apart
+	termErasure    = 'x' // request id of an erasure
 )
 
 func term(kind byte, value string) []byte {
@@ -141,23 +143,21 @@ func Index(e *store.Entry) [][]byte {
 		return [][]byte{term(termSubject, string(e.Subject[:]))}
 	case KindActivation:
 		return [][]byte{term(termActivation, "")}
+	case KindBlob:
+		if c, err := parseBlob(e.Payload); err == nil {
+			return [][]byte{term(termBlob, c.sum)}
+		}
+	case KindErasure:
+		if id := erasureRequest(e.Payload); id != "" {
+			return [][]byte{term(termErasure, id)}
+		}
 	}
 	return nil
 }
 
-// indexDecision reads only the leading fields of a decision.
 func indexDecision(e *store.Entry) [][]byte {
-	d := &decisionEntry{Decision: &Decision{}}
-	err := payloadFields(e.Payload, "decision", func(f field) error {
-		if f.num > decHeldOut {
-			return errEnough
-		}
-		if f.num != decLedger {
-			return d.field(f)
-		}
-		return nil
-	})
-	if err != nil && d.ID == "" {
+	d, err := parseDecisionHead(e)
+	if err != nil {
 		return nil
 	}
 	terms := [][]byte{

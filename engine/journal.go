@@ -60,4 +60,5 @@ type Activation struct {
 	Rollback bool
 	Bundle   *rules.Bundle // nil when read from the log
 	Files    map[string][]byte
+	apart    map[string]string // SHA-256 of files logged apart, by path
 }

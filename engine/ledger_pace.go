@@ -195,38 +195,63 @@ func (l *Ledger) redeemMarks(s *settlement) {
 }
 
 // present notes that an offer was shown.
-func (l *Ledger) present(id, associate, household string, at int64) {
-	l.eachMark(id, associate, household, func(m *mark) {
-		if !m.presented {
-			m.presented, m.at = true, at
-		}
-	})
+func (l *Ledger) present(id, associate, household string) {
+	l.eachMark(id, associate, household, func(m *mark) { m.presented = true })
 }
 
-// counted is how many marks of a unit count against a cap at now.
-func (l *Ledger) counted(k unitKey, redeemed, ghost bool, from, now int64) int {
+// without takes what a decision about to be superseded holds out of a budget's figures.
+func (l *Ledger) without(b *budgetRoom, decision string) {
+	if r := l.open[decision]; r != nil {
+		r.leave(b)
+	}
+}
+
+// expiredBy takes out what will have expired at now, for a look that releases nothing.
+func (l *Ledger) expiredBy(b *budgetRoom, now int64) {
+	for _, r := range l.expiring {
+		if r.expires <= now {
+			r.leave(b)
+		}
+	}
+}
+
+func (r *reservation) leave(b *budgetRoom) {
+	if slices.ContainsFunc(r.charges, func(c chargeRef) bool { return c.budget == b.id && c.start == b.start }) {
+		b.reserved -= r.ceiling
+		b.expected -= r.expected
+	}
+}
+
+// counting asks how many offers count against a cap.
+type counting struct {
+	redeemed  bool   // "redeemed" instead of "offered"
+	ghost     bool   // for a held-out customer: ghosts count too
+	except    string // a decision about to be superseded
+	from, now int64  // window, Unix ms
+}
+
+// counted is how many marks of a unit count.
+func (l *Ledger) counted(k unitKey, q counting) int {
 	n := 0
 	for i := range l.units[k] {
-		m := &l.units[k][i]
-		if m.ghost && !ghost {
-			continue
-		}
-		if m.counts(redeemed, from, now) {
+		if q.counts(&l.units[k][i]) {
 			n++
 		}
 	}
 	return n
 }
 
-// counts is the one rule of all caps. "offered" counts what was shown within
-// the window and what is outstanding; "redeemed" what was redeemed within it.
-// A ghost counts as shown, for that is what it stands in for.
-func (m *mark) counts(redeemed bool, from, now int64) bool {
-	if redeemed {
-		return m.redeemed > from
+// counts is the one rule of all caps. "offered" counts what was shown of the
+// decisions within the window and what is outstanding; "redeemed" what was
+// redeemed within it. A ghost counts as shown, for that is what it stands in for.
+func (q *counting) counts(m *mark) bool {
+	switch {
+	case m.ghost && !q.ghost, m.decision == q.except && q.except != "":
+		return false
+	case q.redeemed:
+		return m.redeemed > q.from
+	case m.presented || m.redeemed > 0:
+		return m.at > q.from
 	}
-	if m.presented || m.redeemed > 0 {
-		return m.at > from
-	}
-	return m.expires > now
+	return m.expires > q.now
 }

@@ -142,7 +142,7 @@ func (l offerList) live(returnKey string, now int64) *offerItem {
 
 // mark is the item as caps count it.
 func (o *offerItem) mark() mark {
-	m := mark{at: o.at, expires: o.expires, redeemed: o.redeemed, presented: o.presented > 0 || o.ghost, ghost: o.ghost}
+	m := mark{decision: o.decision, at: o.at, expires: o.expires, redeemed: o.redeemed, presented: o.presented > 0 || o.ghost, ghost: o.ghost}
 	if o.released || o.superseded {
 		m.expires = 0
 		m.presented = o.presented > 0
@@ -150,14 +150,14 @@ func (o *offerItem) mark() mark {
 	return m
 }
 
-// counted is how many offers count against a cap at now; ghosts count for ghosts only.
-func (l offerList) counted(redeemed, ghost bool, from, now int64) int {
+// counted is how many of the customer's offers count against a cap.
+func (l offerList) counted(q counting) int {
 	n := 0
 	for i := range l {
-		if l[i].offer == "" || l[i].ghost && !ghost {
+		if l[i].offer == "" {
 			continue
 		}
-		if m := l[i].mark(); m.counts(redeemed, from, now) {
+		if m := l[i].mark(); q.counts(&m) {
 			n++
 		}
 	}

@@ -3,6 +3,8 @@ package engine
 import (
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/rebound-engine/rebound/engine/profile"
 )
 
@@ -97,4 +99,53 @@ func enumIndex(names []string, s string) int {
 		}
 	}
 	return 0
+}
+
+// append writes the request in wire format, for its digest.
+func (r *Request) append(w *wire) {
+	w.text(1, r.RequestID)
+	for _, id := range r.Customer {
+		at := w.open(2)
+		w.text(1, id.Namespace)
+		w.text(2, id.Value)
+		w.close(at)
+	}
+	w.uint(3, uint64(r.Consent))
+	w.text(4, r.Scope)
+	w.bool(5, r.StrictScope)
+	w.uint(6, uint64(r.Channel))
+	w.uint(7, uint64(r.Phase))
+	at := w.open(8)
+	r.Return.append(w)
+	w.close(at)
+	if r.Basket != nil {
+		w.int(9, *r.Basket)
+		w.bool(10, true)
+	}
+	w.text(11, r.Currency)
+	w.text(12, r.AssociateID)
+	w.text(13, r.Jurisdiction)
+	w.time(14, r.AsOf)
+	w.uint(15, uint64(r.Explain))
+}
+
+func (r *Return) append(w *wire) {
+	w.text(1, r.ID)
+	w.text(2, r.OrderID)
+	w.text(3, r.Authorization)
+	w.time(4, r.Time)
+	for i := range r.Lines {
+		l := &r.Lines[i]
+		at := w.open(5)
+		for n, v := range [...]string{l.SKU, l.Style, l.Size, l.Category, l.Reason, l.Condition, l.DecisionID} {
+			w.text(protowire.Number(n+1), v)
+		}
+		w.int(8, l.Quantity)
+		w.int(9, l.Paid)
+		w.int(10, l.Discount)
+		w.time(11, l.PurchasedAt)
+		w.close(at)
+	}
+	w.int(6, r.Refund)
+	w.text(7, r.Tender)
 }

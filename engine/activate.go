@@ -1,0 +1,237 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rebound-engine/rebound/engine/profile"
+	"github.com/rebound-engine/rebound/rules"
+	"github.com/rebound-engine/rebound/store"
+)
+
+// ActivateOptions say how a bundle comes into force.
+type ActivateOptions struct {
+	// Expect is the digest the caller believes is active; empty: any. Another
+	// one is ErrStale. ExpectNone demands that nothing is active.
+	Expect     string
+	ExpectNone bool
+	Rollback   bool
+}
+
+// Activate compiles a bundle, logs it with its files and puts it into force for
+// every decision that starts afterwards. On an error the bundle before stays.
+// A bundle that is in force already is not logged again.
+func (e *Engine) Activate(ctx context.Context, b *rules.Bundle, o ActivateOptions) (*Activation, error) {
+	select {
+	case e.swap <- struct{}{}:
+		defer func() { <-e.swap }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("activate bundle %q: %w", b.Name(), context.Cause(ctx))
+	}
+	before := e.active.Load()
+	a := &Activation{Digest: b.Digest(), Name: b.Name(), Version: b.Version(), At: e.businessNow(e.opts.Clock()).UTC(), Rollback: o.Rollback, Bundle: b, Files: b.Files()}
+	if before != nil {
+		a.Previous = before.digest
+	}
+	if o.Expect != "" && o.Expect != a.Previous || o.ExpectNone && before != nil {
+		return nil, fmt.Errorf("activate bundle %q: expected %q, active is %q: %w", b.Name(), o.Expect, a.Previous, ErrStale)
+	}
+	s, err := e.compile(ctx, b)
+	if err != nil {
+		return nil, fmt.Errorf("activate bundle %q: %w", b.Name(), err)
+	}
+	if before == nil || before.digest != s.digest {
+		if err := e.logActivation(ctx, a); err != nil {
+			return nil, fmt.Errorf("activate bundle %q: %w", b.Name(), err)
+		}
+	}
+	e.active.Store(s)
+	return a, nil
+}
+
+// Active returns the bundle in force; false if there is none.
+func (e *Engine) Active() (*rules.Bundle, bool) {
+	s := e.active.Load()
+	if s == nil {
+		return nil, false
+	}
+	return s.bundle, true
+}
+
+// Resume puts the last logged bundle back into force, after a restart. It
+// returns ErrNotFound if none was ever activated.
+func (e *Engine) Resume(ctx context.Context) (*Activation, error) {
+	last, err := e.Activations(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(last) == 0 {
+		return nil, fmt.Errorf("resume bundle: %w", ErrNotFound)
+	}
+	a := last[0]
+	if a.Bundle, err = rules.LoadFiles(a.Files, Schema()); err != nil {
+		return nil, fmt.Errorf("resume bundle %q: %w", a.Name, err)
+	}
+	s, err := e.compile(ctx, a.Bundle)
+	if err != nil {
+		return nil, fmt.Errorf("resume bundle %q: %w", a.Name, err)
+	}
+	e.active.Store(s)
+	return a, nil
+}
+
+// nobody is the lock under which entries of no customer are appended.
+func nobody() store.Subject { return profile.SubjectOf(profile.Identity{Namespace: "\x00bundle"}) }
+
+const (
+	inlineFile = 64 << 10 // 64 KiB: larger files are logged apart, once
+	blobChunk  = 2 << 20  // 2 MiB
+)
+
+// logActivation appends the files that are too large for one entry, each
+// content once, and then the activation.
+func (e *Engine) logActivation(ctx context.Context, a *Activation) error {
+	for _, path := range sortedKeys(a.Files) {
+		if err := e.logBlob(ctx, a.Files[path]); err != nil {
+			return fmt.Errorf("log file %s: %w", path, err)
+		}
+	}
+	at, err := e.appendGlobal(ctx, KindActivation, milli(a.At), a.append(nil))
+	a.Position = at
+	return err
+}
+
+func (e *Engine) appendGlobal(ctx context.Context, kind uint8, at int64, payload []byte) (pos store.Position, err error) {
+	err = e.opts.Store.Update(ctx, nobody(), func(tx store.Tx) error {
+		pos, err = tx.Append(store.Header{Kind: kind, Time: at}, payload)
+		return err
+	})
+	return pos, err
+}
+
+func (e *Engine) logBlob(ctx context.Context, content []byte) error {
+	if len(content) <= inlineFile {
+		return nil
+	}
+	sum := sha256.Sum256(content)
+	chunks := slices.Collect(slices.Chunk(content, blobChunk))
+	known, err := e.opts.Store.Lookup(ctx, term(termBlob, string(sum[:])), 0, false, len(chunks))
+	if err != nil || len(known) == len(chunks) {
+		return err
+	}
+	for i, chunk := range chunks {
+		w := wire{[]byte{entryVersion}}
+		w.bytes(1, sum[:])
+		w.int(2, int64(i))
+		w.bytes(3, chunk)
+		if _, err := e.appendGlobal(ctx, KindBlob, e.newest.Load(), w.b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// blobChunkOf is one part of a file logged apart.
+type blobChunkOf struct {
+	sum     string
+	index   int
+	content []byte
+}
+
+func parseBlob(b []byte) (c blobChunkOf, err error) {
+	err = payloadFields(b, "blob", func(f field) error {
+		switch f.num {
+		case 1:
+			c.sum = f.text()
+		case 2:
+			c.index = int(f.int())
+		case 3:
+			c.content = f.raw
+		}
+		return nil
+	})
+	return c, err
+}
+
+// readBlob puts a file together again; the newest complete copy of a chunk counts.
+func (e *Engine) readBlob(ctx context.Context, sum string) ([]byte, error) {
+	at, err := e.opts.Store.Lookup(ctx, term(termBlob, sum), 0, false, 1<<16)
+	if err != nil {
+		return nil, err
+	}
+	chunks := map[int][]byte{}
+	for _, pos := range at {
+		entry, err := e.opts.Store.Read(ctx, pos)
+		if err != nil {
+			return nil, err
+		}
+		c, err := parseBlob(entry.Payload)
+		if err != nil {
+			return nil, err
+		}
+		chunks[c.index] = slices.Clone(c.content)
+	}
+	var out []byte
+	for i := range len(chunks) {
+		out = append(out, chunks[i]...)
+	}
+	if got := sha256.Sum256(out); string(got[:]) != sum {
+		return nil, fmt.Errorf("logged file %s: %w: its parts do not add up", hex.EncodeToString([]byte(sum)), errWire)
+	}
+	return out, nil
+}
+
+// Activations returns the logged activations with their files, newest first.
+func (e *Engine) Activations(ctx context.Context, limit int) ([]*Activation, error) {
+	at, err := e.opts.Store.Lookup(ctx, term(termActivation, ""), 0, true, limit)
+	if err != nil {
+		return nil, fmt.Errorf("find activations: %w", err)
+	}
+	out := make([]*Activation, 0, len(at))
+	for _, pos := range at {
+		entry, err := e.opts.Store.Read(ctx, pos)
+		if errors.Is(err, store.ErrNotFound) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read activation %d: %w", pos, err)
+		}
+		a, err := e.activation(ctx, &entry)
+		if err != nil {
+			return nil, fmt.Errorf("read activation %d: %w", pos, err)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func (e *Engine) activation(ctx context.Context, entry *store.Entry) (*Activation, error) {
+	a, err := parseActivation(entry.Payload)
+	if err != nil {
+		return nil, err
+	}
+	a.Position = entry.Position
+	for path, sum := range a.apart {
+		if a.Files[path], err = e.readBlob(ctx, sum); err != nil {
+			return nil, fmt.Errorf("file %s: %w", path, err)
+		}
+	}
+	if digest := rules.Digest(a.Files); digest != a.Digest {
+		return nil, fmt.Errorf("%w: the files have the digest %s, the activation %s", errWire, digest, a.Digest)
+	}
+	return a, nil
+}
+
+// EffectivePolicy returns the policy of a scope, and whether the scope is known exactly.
+func (e *Engine) EffectivePolicy(scope string) (*rules.Policy, bool, error) {
+	s := e.active.Load()
+	if s == nil {
+		return nil, false, ErrNoBundle
+	}
+	_, p, exact := s.resolve(scope)
+	return p.Policy, exact, nil
+}

@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rebound-engine/rebound/rules"
+)
+
+// verdict is the answer of a rule for a candidate. The zero verdict admits.
+type verdict struct {
+	reason Reason
+	source rules.Source
+	rule   string
+	detail string
+}
+
+// reject takes a candidate out of the decision at a stage. The first refusal stays.
+func (c *Candidate) reject(stage Stage, v verdict) {
+	c.Stage, c.Reason, c.Detail = stage, v.reason, v.detail
+	if v.source.File != "" {
+		c.Rule = RuleRef{ID: v.rule, File: v.source.File, Line: v.source.Line, Column: v.source.Column, Scope: v.source.Scope}
+	}
+}
+
+// alive reports whether nothing has refused the candidate.
+func (c *Candidate) alive() bool { return c.Reason == "" }
+
+// holds evaluates a condition. Without consent one that reads personal
+// variables refuses; an evaluation error refuses; neither counts as false.
+func (t *task) holds(p *rules.Program, refusal verdict) verdict {
+	if p == nil {
+		return verdict{}
+	}
+	if v := t.hidden(p, refusal); v.reason != "" {
+		return v
+	}
+	ok, err := p.Bool(t.frame)
+	if err != nil {
+		return evaluationFailed(err, refusal)
+	}
+	if !ok {
+		return refusal
+	}
+	return verdict{}
+}
+
+// hidden refuses what would read personal variables without consent.
+func (t *task) hidden(p *rules.Program, at verdict) verdict {
+	if !p.Personal() || t.d.Consent {
+		return verdict{}
+	}
+	at.reason, at.detail = ReasonNoConsent, "it reads personal data, and there is no consent: "+p.Text()
+	return at
+}
+
+func evaluationFailed(err error, at verdict) verdict {
+	at.reason, at.detail = ReasonEvaluation, err.Error()
+	var e *rules.EvalError
+	if at.source.File == "" && errors.As(err, &e) {
+		at.source = e.Program.Source()
+	}
+	return at
+}
+
+// number evaluates an amount; a refusal says why there is none.
+func (t *task) number(p *rules.Program, at verdict) (float64, verdict) {
+	if v := t.hidden(p, at); v.reason != "" {
+		return 0, v
+	}
+	x, err := p.Number(t.frame)
+	if err != nil {
+		return 0, evaluationFailed(err, at)
+	}
+	return x, verdict{}
+}
+
+// eligible is step 5: what needs no score. Rules that read no candidate field
+// run once for the decision.
+func (t *task) eligible() error {
+	t.onceVerdicts()
+	for i := range t.plan.Offers {
+		o, c := &t.plan.Offers[i], &t.d.Candidates[i+1]
+		*c = Candidate{Offer: o.ID, Kind: string(o.Kind), Ceiling: o.Ceiling, Stage: StageEligibility}
+		t.applies[i] = nil
+		if v := t.catalogue(o); v.reason != "" {
+			c.reject(StageCatalogue, v)
+			continue
+		}
+		t.setOffer(o)
+		if v := t.category(o, i); v.reason != "" {
+			c.reject(StageCatalogue, v)
+			continue
+		}
+		if v := t.admitted(o); v.reason != "" {
+			c.reject(StageEligibility, v)
+		}
+	}
+	return nil
+}
+
+// onceVerdicts runs the constraints that are the same for every candidate.
+func (t *task) onceVerdicts() {
+	t.verdicts = slices.Grow(t.verdicts[:0], len(t.plan.Constraints))[:len(t.plan.Constraints)]
+	clear(t.verdicts)
+	for _, i := range t.plan.once {
+		r := &t.plan.Constraints[i]
+		t.verdicts[i] = t.holds(r.When, ruleRefusal(r))
+	}
+}
+
+func ruleRefusal(r *rules.Rule) verdict {
+	return verdict{reason: Reason(r.Reason), source: r.Source, rule: r.ID}
+}
+
+// catalogue checks what the offer's own terms say of phase and channel.
+func (t *task) catalogue(o *rules.Offer) verdict {
+	at := verdict{source: o.Source, rule: o.ID}
+	switch {
+	case o.Disabled != nil:
+		return verdict{reason: ReasonOfferDisabled, source: *o.Disabled, rule: o.ID, detail: fmt.Sprintf("scope %q disables it", o.Disabled.Scope)}
+	case len(o.Phases) > 0 && !slices.Contains(o.Phases, t.req.Phase.String()):
+		at.reason, at.detail = ReasonPhase, "not offered in phase "+t.req.Phase.String()
+	case len(o.Channels) > 0 && !slices.Contains(o.Channels, t.req.Channel.String()):
+		at.reason, at.detail = ReasonChannel, "not offered in channel "+t.req.Channel.String()
+	}
+	return at.ifAny()
+}
+
+// ifAny is the zero verdict unless a reason was set.
+func (v verdict) ifAny() verdict {
+	if v.reason == "" {
+		return verdict{}
+	}
+	return v
+}
+
+// category checks appliesTo: a list that is not empty and, where the store
+// states its assortment, meets it.
+func (t *task) category(o *rules.Offer, index int) verdict {
+	if o.Categories == nil {
+		return verdict{}
+	}
+	at := verdict{source: o.Categories.Source(), rule: o.ID}
+	if v := t.hidden(o.Categories, at); v.reason != "" {
+		return v
+	}
+	list, err := o.Categories.Strings(t.frame)
+	if err != nil {
+		return evaluationFailed(err, at)
+	}
+	at.reason = ReasonCategory
+	if len(list) == 0 {
+		at.detail = "it applies to no category here"
+		return at
+	}
+	t.applies[index] = list
+	stocked, ok := t.frame.List(t.snap.slots.assortment)
+	if !ok || slices.ContainsFunc(list, func(c string) bool { return slices.Contains(stocked, c) }) {
+		return verdict{}
+	}
+	at.detail = "the store stocks none of its categories"
+	return at
+}
+
+// admitted checks the offer's eligibility and the constraints without scores, in the order of the bundle.
+func (t *task) admitted(o *rules.Offer) verdict {
+	refusal := verdict{reason: ReasonNotEligible, rule: o.ID, source: o.Source}
+	if o.Eligible != nil {
+		refusal.source = o.Eligible.Source()
+	}
+	if v := t.holds(o.Eligible, refusal); v.reason != "" {
+		return v
+	}
+	next := 0
+	for i := range t.plan.Constraints {
+		switch {
+		case t.verdicts[i].reason != "":
+			return t.verdicts[i]
+		case next < len(t.plan.before) && t.plan.before[next] == i:
+			next++
+			r := &t.plan.Constraints[i]
+			if v := t.holds(r.When, ruleRefusal(r)); v.reason != "" {
+				return v
+			}
+		}
+	}
+	return verdict{}
+}
