@@ -69,7 +69,9 @@ func (c *Candidate) check() error {
 	return nil
 }
 
-// DefaultCandidates is the field of a tournament for n rows of the given unit.
+// DefaultCandidates is the field of a tournament for n rows of the given unit,
+// from simple to complex: among candidates that the data cannot tell apart the
+// tournament takes the first.
 func DefaultCandidates(n int, unit string) []Candidate {
 	coarse := max(20, n/160)
 	fine := max(20, n/1000)
@@ -81,21 +83,23 @@ func DefaultCandidates(n int, unit string) []Candidate {
 	if n >= 50_000 {
 		large, deep = 300, 24
 	}
+	linear := LinearSettings{Ridge: 1}
 	out := []Candidate{
-		{Name: "t-linear", Method: MethodT, Base: BaseLinear, Linear: LinearSettings{Ridge: 1}},
-		{Name: "s-linear-30", Method: MethodS, Base: BaseLinear, Linear: LinearSettings{Ridge: 1}, Pooling: 30},
-		{Name: "s-linear-300", Method: MethodS, Base: BaseLinear, Linear: LinearSettings{Ridge: 1}, Pooling: 300},
+		{Name: "s-linear-300", Method: MethodS, Base: BaseLinear, Linear: linear, Pooling: 300},
+		{Name: "s-linear-100", Method: MethodS, Base: BaseLinear, Linear: linear, Pooling: 100},
+		{Name: "s-linear-30", Method: MethodS, Base: BaseLinear, Linear: linear, Pooling: 30},
+		{Name: "t-linear", Method: MethodT, Base: BaseLinear, Linear: linear},
+		{Name: "x-linear", Method: MethodX, Base: BaseLinear, Linear: linear},
+		{Name: "r-linear", Method: MethodR, Base: BaseLinear, Linear: linear},
 		{Name: "s-boost-small", Method: MethodS, Base: BaseBoost, Boost: boost(200, 4, coarse)},
-		{Name: "s-boost-large", Method: MethodS, Base: BaseBoost, Boost: boost(large, deep, fine)},
-		{Name: "t-boost-small", Method: MethodT, Base: BaseBoost, Boost: boost(50, 4, coarse)},
-		{Name: "t-boost-large", Method: MethodT, Base: BaseBoost, Boost: boost(large, deep, fine)},
-		{Name: "x-linear", Method: MethodX, Base: BaseLinear, Linear: LinearSettings{Ridge: 1}},
-		{Name: "x-boost-small", Method: MethodX, Base: BaseBoost, Boost: boost(60, 4, coarse)},
-		{Name: "x-boost-large", Method: MethodX, Base: BaseBoost, Boost: boost(large/2, deep/2, fine)},
-		{Name: "r-boost", Method: MethodR, Base: BaseBoost, Boost: boost(50, 4, coarse)},
 		{Name: "dr-boost", Method: MethodDR, Base: BaseBoost, Boost: boost(30, 3, coarse)},
-		{Name: "dr-linear", Method: MethodDR, Base: BaseLinear, Linear: LinearSettings{Ridge: 1}},
+		{Name: "r-boost", Method: MethodR, Base: BaseBoost, Boost: boost(50, 4, coarse)},
+		{Name: "x-boost-small", Method: MethodX, Base: BaseBoost, Boost: boost(60, 4, coarse)},
+		{Name: "forest-coarse", Method: MethodForest, Forest: &ForestSettings{Trees: 200, MinLeaf: 8 * forestLeaf}},
 		{Name: "forest", Method: MethodForest, Forest: &ForestSettings{Trees: 200, MinLeaf: forestLeaf}},
+		{Name: "x-boost-large", Method: MethodX, Base: BaseBoost, Boost: boost(large/2, deep/2, fine)},
+		{Name: "s-boost-large", Method: MethodS, Base: BaseBoost, Boost: boost(large, deep, fine)},
+		{Name: "t-boost-large", Method: MethodT, Base: BaseBoost, Boost: boost(large, deep, fine)},
 	}
 	if unit == "probability" {
 		out = append(out, Candidate{Name: "class-boost", Method: MethodClass, Base: BaseBoost, Boost: boost(30, 3, coarse)})

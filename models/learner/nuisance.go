@@ -12,7 +12,7 @@ type nuisance struct {
 }
 
 // innerFolds is the cross-fitting inside an outer training set.
-const innerFolds = 3
+const innerFolds = 2
 
 // levelStack is the blend of level learners behind all nuisances.
 type levelStack struct {
