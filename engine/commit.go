@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -10,11 +11,21 @@ import (
 	"github.com/rebound-engine/rebound/rules"
 )
 
-// override is what a what-if sets instead of what the ledger and the draw would say.
+// override is what a what-if sets instead of what ledger and policy say.
 type override struct {
-	lambda  map[string]float64 // by budget; nil: the ledger's
-	explore *rules.Explore     // nil: the policy's
-	holdout *bool              // nil: as assigned
+	lambda  func(budget string) float64
+	left    map[string]int64 // minor units by budget; one that is not listed is open
+	explore bool             // as the policy says; otherwise the best is chosen
+}
+
+// room is a budget as the override has it.
+func (o *override) room(b *budgetRoom) {
+	left, limited := o.left[b.id]
+	if !limited {
+		left = b.limit
+	}
+	b.allowed = left
+	b.lambda = int64(math.Round(o.lambda(b.id) * lambdaUnit))
 }
 
 // choose is steps 8 (shadow prices), 9 and 10 under the ledger's lock. It
@@ -22,7 +33,7 @@ type override struct {
 func (t *task) choose(l *Ledger) {
 	t.rooms(l)
 	for i := 1; i < len(t.d.Candidates); i++ {
-		if c := &t.d.Candidates[i]; c.alive() && c.Scored {
+		if c := &t.d.Candidates[i]; c.Scored {
 			t.price(c, i)
 			t.fit(l, c)
 		}
@@ -42,10 +53,12 @@ func (t *task) rooms(l *Ledger) {
 		if !ok {
 			r.limit = 0
 		}
-		l.fill(&r, now)
-		if t.override != nil && t.override.lambda != nil {
-			r.lambda = int64(t.override.lambda[b.ID] * lambdaUnit)
+		if t.override != nil {
+			t.override.room(&r)
+			t.budgets = append(t.budgets, r)
+			continue
 		}
+		l.fill(&r, now)
 		if t.before != nil {
 			l.without(&r, t.before.decision)
 		}
@@ -70,11 +83,10 @@ func (t *task) price(c *Candidate, i int) {
 		lower -= x.Amount
 		c.Charges = append(c.Charges, x)
 	}
-	c.Stage = StageSelection
-	if !t.plan.Selection.RequireLower {
+	if !t.plan.Selection.RequireLower || !c.alive() {
 		return
 	}
-	c.LowerScore = lower
+	c.LowerScore, c.Stage = lower, StageSelection
 	if lower <= 0 {
 		c.reject(StageSelection, verdict{reason: ReasonLowerBound, detail: fmt.Sprintf("its cautious score of %.3f does not beat none", lower)})
 	}
@@ -155,8 +167,8 @@ func (t *task) draw() {
 		t.drawn = append(t.drawn, i)
 	}
 	x := &t.plan.Explore
-	if t.override != nil && t.override.explore != nil {
-		x = t.override.explore
+	if t.override != nil && !t.override.explore {
+		x = &rules.Explore{Strategy: "none", MaxLiability: -1}
 	}
 	best, k, floor := spread(x, t.draws)
 	u := drawHash(t.e.opts.Salt, t.d.Subject[:], t.key[:])
@@ -256,19 +268,11 @@ func (t *task) terms(o *rules.Offer, index int) *Terms {
 // disclose is step 12. A disclosure whose condition cannot be evaluated is
 // shown: saying too much breaks no law.
 func (t *task) disclose(c *Candidate) []Disclosure {
-	f, s := t.frame, &t.snap.slots
-	f.SetBool(s.usedPersonal, t.d.Personal)
-	f.SetBool(s.hasNone, true)
-	f.SetString(s.decisionOffer, t.d.Delivered)
-	f.SetString(s.chosenID, c.Offer)
-	f.SetString(s.chosenKind, c.Kind)
-	f.SetNumber(s.chosenMax, float64(c.Ceiling)/t.plan.minorPerOne)
-	f.SetNumber(s.chosenLiability, c.Liability)
-	f.SetNumber(s.chosenScore, c.Score)
+	t.setChosen(c)
 	var out []Disclosure
 	for i := range t.plan.Disclosures {
 		x := &t.plan.Disclosures[i]
-		show, err := x.When.Bool(f)
+		show, err := x.When.Bool(t.frame)
 		if err != nil {
 			t.d.Degraded = append(t.d.Degraded, Degradation{Subject: "disclosure " + x.ID, Cause: err.Error()})
 		}
@@ -277,6 +281,19 @@ func (t *task) disclose(c *Candidate) []Disclosure {
 		}
 	}
 	return out
+}
+
+// setChosen makes decision.* and chosen.* those of the candidate drawn.
+func (t *task) setChosen(c *Candidate) {
+	f, s := t.frame, &t.snap.slots
+	f.SetBool(s.usedPersonal, t.d.Personal)
+	f.SetBool(s.hasNone, t.d.Candidates[0].Fits)
+	f.SetString(s.decisionOffer, t.d.Delivered)
+	f.SetString(s.chosenID, c.Offer)
+	f.SetString(s.chosenKind, c.Kind)
+	f.SetNumber(s.chosenMax, float64(c.Ceiling)/t.plan.minorPerOne)
+	f.SetNumber(s.chosenLiability, c.Liability)
+	f.SetNumber(s.chosenScore, c.Score)
 }
 
 // traceBudgets notes every budget as the decision found it.

@@ -36,7 +36,8 @@ type task struct {
 	live     string // a decision that answers already
 	before   *offerItem
 	change   ledgerChange
-	override *override // of a what-if
+	override *override           // of a what-if
+	watch    func(candidate int) // sees the frame after each candidate's last rule; nil but for a what-if
 	started  time.Time
 }
 
@@ -100,7 +101,7 @@ func (t *task) locate() error {
 		d.Degraded = append(d.Degraded, Degradation{Subject: "scope " + scope, Cause: fmt.Sprintf("the bundle does not know it; the policy of %q decides", p.Scope)})
 	}
 	d.Candidates = make([]Candidate, 1+len(p.Offers))
-	d.Candidates[0] = Candidate{Offer: None, Stage: StageDraw, Scored: true}
+	d.Candidates[0] = Candidate{Offer: None, Kind: None, Stage: StageDraw, Scored: true}
 	return nil
 }
 

@@ -81,23 +81,30 @@ func (t *task) number(p *rules.Program, at verdict) (float64, verdict) {
 func (t *task) eligible() error {
 	t.onceVerdicts()
 	for i := range t.plan.Offers {
-		o, c := &t.plan.Offers[i], &t.d.Candidates[i+1]
-		*c = Candidate{Offer: o.ID, Kind: string(o.Kind), Ceiling: o.Ceiling, Stage: StageEligibility}
-		t.applies[i] = nil
-		if v := t.catalogue(o); v.reason != "" {
-			c.reject(StageCatalogue, v)
-			continue
-		}
-		t.setOffer(o)
-		if v := t.category(o, i); v.reason != "" {
-			c.reject(StageCatalogue, v)
-			continue
-		}
-		if v := t.admitted(o); v.reason != "" {
-			c.reject(StageEligibility, v)
+		t.eligibleOne(i)
+		if t.watch != nil {
+			t.watch(i + 1)
 		}
 	}
 	return nil
+}
+
+func (t *task) eligibleOne(i int) {
+	o, c := &t.plan.Offers[i], &t.d.Candidates[i+1]
+	*c = Candidate{Offer: o.ID, Kind: string(o.Kind), Ceiling: o.Ceiling, Stage: StageEligibility}
+	t.applies[i] = nil
+	if v := t.catalogue(o); v.reason != "" {
+		c.reject(StageCatalogue, v)
+		return
+	}
+	t.setOffer(o)
+	if v := t.category(o, i); v.reason != "" {
+		c.reject(StageCatalogue, v)
+		return
+	}
+	if v := t.admitted(o); v.reason != "" {
+		c.reject(StageEligibility, v)
+	}
 }
 
 // onceVerdicts runs the constraints that are the same for every candidate.

@@ -45,31 +45,33 @@ type segment struct{ scores []models.Score } // by offer index
 
 // openModels opens and binds the model of every outcome.
 func (s *snapshot) openModels(ctx context.Context, b *rules.Bundle, p *rules.Policy, open modelFor) error {
-	s.outcomes = make([]outcomeModel, len(p.Outcomes))
-	for i, o := range p.Outcomes {
-		m := outcomeModel{Outcome: o, of: -1}
-		var err error
-		switch o.Model {
-		case rules.ModelAlias:
-			m.of = slices.IndexFunc(p.Outcomes, func(x rules.Outcome) bool { return x.Name == o.Of })
-			if m.of < 0 || p.Outcomes[m.of].Model == rules.ModelAlias {
-				err = fmt.Errorf("is an alias of %q, which has no model of its own", o.Of)
-			}
-		case rules.ModelPrior:
-			err = s.openPrior(b, p, &m, open)
-		case rules.ModelFile:
-			err = s.openFile(b, p, &m, open)
+	for i := range s.outcomes {
+		if err := s.openOutcome(ctx, b, p, &s.outcomes[i], open); err != nil {
+			return fmt.Errorf("outcome %s: %w", s.outcomes[i].Name, err)
 		}
-		if err == nil && m.model != nil {
-			m.assumed = m.model.Schema().Assumed
-			m.segment = s.segmentOf(ctx, &m, p)
-		}
-		if err != nil {
-			return fmt.Errorf("outcome %s: %w", o.Name, err)
-		}
-		s.outcomes[i] = m
 	}
 	return nil
+}
+
+func (s *snapshot) openOutcome(ctx context.Context, b *rules.Bundle, p *rules.Policy, m *outcomeModel, open modelFor) (err error) {
+	switch m.Model {
+	case rules.ModelAlias:
+		if m.of < 0 || s.outcomes[m.of].Model == rules.ModelAlias {
+			return fmt.Errorf("is an alias of %q, which has no model of its own", m.Of)
+		}
+		return nil
+	case rules.ModelPrior:
+		err = s.openPrior(b, p, m, open)
+	case rules.ModelFile:
+		err = s.openFile(b, p, m, open)
+	default:
+		return nil
+	}
+	if err == nil {
+		m.assumed = m.model.Schema().Assumed
+		m.segment = s.segmentOf(ctx, m, p)
+	}
+	return err
 }
 
 func (s *snapshot) openPrior(b *rules.Bundle, p *rules.Policy, m *outcomeModel, open modelFor) error {

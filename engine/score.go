@@ -12,13 +12,8 @@ import (
 // scoreAll is step 6: every outcome scores the surviving candidates in one batch,
 // on the highest rung of its ladder that answers.
 func (t *task) scoreAll() error {
-	t.index = t.index[:0]
-	for i := range t.plan.Offers {
-		if t.d.Candidates[i+1].alive() {
-			t.index = append(t.index, i)
-		}
-	}
-	if len(t.index) == 0 && !t.explained() {
+	t.survivors()
+	if len(t.index) == 0 {
 		return nil
 	}
 	for i := range t.snap.outcomes {
@@ -35,8 +30,15 @@ func (t *task) scoreAll() error {
 	return nil
 }
 
-// explained reports whether scores are wanted even if no offer is left.
-func (t *task) explained() bool { return false }
+// survivors lists the offers nothing has refused so far.
+func (t *task) survivors() {
+	t.index = t.index[:0]
+	for i := range t.plan.Offers {
+		if t.d.Candidates[i+1].alive() {
+			t.index = append(t.index, i)
+		}
+	}
+}
 
 // scoreOutcome goes down the ladder of one outcome and returns the rung that answered.
 func (t *task) scoreOutcome(i int, o *outcomeModel) Rung {
@@ -165,6 +167,9 @@ func (t *task) value() error {
 		t.setScores(offer)
 		outcomes, c.Outcomes = t.traceScores(outcomes, offer)
 		goals = t.valueOne(c, offer, goals)
+		if t.watch != nil {
+			t.watch(offer + 1)
+		}
 	}
 	return nil
 }
@@ -222,6 +227,7 @@ func (t *task) valueOne(c *Candidate, offer int, goals []GoalValue) []GoalValue 
 	if !c.alive() {
 		return goals
 	}
+	c.Scored = true
 	for i := range t.plan.Guardrails {
 		r := &t.plan.Guardrails[i]
 		if v := t.holds(r.When, ruleRefusal(r)); v.reason != "" {
@@ -233,7 +239,6 @@ func (t *task) valueOne(c *Candidate, offer int, goals []GoalValue) []GoalValue 
 	if t.plan.Selection.RequireLower && c.alive() {
 		t.lower[offer+1] = t.cautious(c, offer)
 	}
-	c.Scored = c.alive()
 	return goals
 }
 

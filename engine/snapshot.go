@@ -81,8 +81,18 @@ type loggedVariable struct {
 	source rules.Variable
 }
 
-// compile makes a snapshot of a bundle. Models are opened once per file.
+// compile makes a snapshot of a bundle and its models.
 func (e *Engine) compile(ctx context.Context, b *rules.Bundle) (*snapshot, error) {
+	s, err := newSnapshot(b)
+	if err != nil {
+		return nil, err
+	}
+	company, _ := b.Policy("")
+	return s, s.openModels(ctx, b, company, e.opts.OpenModel)
+}
+
+// newSnapshot makes a snapshot without models.
+func newSnapshot(b *rules.Bundle) (*snapshot, error) {
 	company, _ := b.Policy("")
 	s := &snapshot{bundle: b, digest: b.Digest(), env: b.Env(), scopes: map[string]*plan{}, leaves: map[string]string{}, budgets: map[string]rules.Budget{}}
 	s.slots.bind(s.env)
@@ -94,8 +104,12 @@ func (e *Engine) compile(ctx context.Context, b *rules.Bundle) (*snapshot, error
 		}
 	}
 	s.logged = loggedVariables(s.env)
-	if err := s.openModels(ctx, b, company, e.opts.OpenModel); err != nil {
-		return nil, err
+	s.outcomes = make([]outcomeModel, len(company.Outcomes))
+	for i, o := range company.Outcomes {
+		s.outcomes[i] = outcomeModel{Outcome: o, of: -1}
+		if o.Model == rules.ModelAlias {
+			s.outcomes[i].of = slices.IndexFunc(company.Outcomes, func(x rules.Outcome) bool { return x.Name == o.Of })
+		}
 	}
 	for _, scope := range b.Scopes() {
 		if err := s.addScope(b, scope); err != nil {
