@@ -20,11 +20,14 @@ type ActivateOptions struct {
 	Expect     string
 	ExpectNone bool
 	Rollback   bool
+	// By and Request say who asked, with which request id. They are logged; with
+	// either of them a bundle that is in force already is logged again.
+	By, Request string
 }
 
 // Activate compiles a bundle, logs it with its files and puts it into force for
 // every decision that starts afterwards. On an error the bundle before stays.
-// A bundle that is in force already is not logged again.
+// A bundle that is in force already is not logged again unless o names who asked.
 func (e *Engine) Activate(ctx context.Context, b *rules.Bundle, o ActivateOptions) (*Activation, error) {
 	select {
 	case e.swap <- struct{}{}:
@@ -33,7 +36,7 @@ func (e *Engine) Activate(ctx context.Context, b *rules.Bundle, o ActivateOption
 		return nil, fmt.Errorf("activate bundle %q: %w", b.Name(), context.Cause(ctx))
 	}
 	before := e.active.Load()
-	a := &Activation{Digest: b.Digest(), Name: b.Name(), Version: b.Version(), At: e.businessNow(e.opts.Clock()).UTC(), Rollback: o.Rollback, Bundle: b, Files: b.Files()}
+	a := &Activation{Digest: b.Digest(), Name: b.Name(), Version: b.Version(), At: e.businessNow(e.opts.Clock()).UTC(), Rollback: o.Rollback, By: o.By, Request: o.Request, Bundle: b, Files: b.Files()}
 	if before != nil {
 		a.Previous = before.digest
 	}
@@ -44,7 +47,7 @@ func (e *Engine) Activate(ctx context.Context, b *rules.Bundle, o ActivateOption
 	if err != nil {
 		return nil, fmt.Errorf("activate bundle %q: %w", b.Name(), err)
 	}
-	if before == nil || before.digest != s.digest {
+	if before == nil || before.digest != s.digest || o.By != "" || o.Request != "" {
 		if err := e.logActivation(ctx, a); err != nil {
 			return nil, fmt.Errorf("activate bundle %q: %w", b.Name(), err)
 		}

@@ -318,6 +318,8 @@ func (a *Activation) append(b []byte) []byte {
 		}
 		w.close(at)
 	}
+	w.text(8, a.By)
+	w.text(9, a.Request)
 	return w.b
 }
 
@@ -339,6 +341,10 @@ func parseActivation(b []byte) (*Activation, error) {
 			a.Rollback = f.bool()
 		case 7:
 			return a.addFile(f.raw)
+		case 8:
+			a.By = f.text()
+		case 9:
+			a.Request = f.text()
 		}
 		return nil
 	})
