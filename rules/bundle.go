@@ -226,6 +226,9 @@ func (l *loader) bundle(schema Schema) *Bundle {
 	b.facts, b.categories = facts.byScope(b.env), facts.categories
 	l.mergeScopes(b, top, children)
 	b.addDescribedScopes(facts)
+	if !l.errors() {
+		l.analyse(b)
+	}
 	return b
 }
 

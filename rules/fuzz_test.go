@@ -126,12 +126,18 @@ func (w *exprWriter) values(f *Frame) map[string]any {
 	return root
 }
 
-// floats makes literals floats for expr's machine too: a policy has one kind of number.
+// floats makes literals and len floats for expr's machine too: a policy has one
+// kind of number, and expr's checker takes min(int, float) for an int.
 type floats struct{}
 
 func (floats) Visit(n *ast.Node) {
-	if i, ok := (*n).(*ast.IntegerNode); ok {
-		ast.Patch(n, &ast.FloatNode{Value: float64(i.Value)})
+	switch x := (*n).(type) {
+	case *ast.IntegerNode:
+		ast.Patch(n, &ast.FloatNode{Value: float64(x.Value)})
+	case *ast.BuiltinNode:
+		if x.Name == "len" {
+			ast.Patch(n, &ast.BuiltinNode{Name: "float", Arguments: []ast.Node{x}})
+		}
 	}
 }
 

@@ -13,6 +13,15 @@ func implies(a, b *tree) bool {
 	return true
 }
 
+// tightens tells whether a child's condition is proved to be at least as strict
+// as its parent's, by structure or by the solver. The solver proves it only where
+// the parent's has a value, so a parent that divides is compared by structure.
+func tightens(child, parent *tree) bool {
+	divides := false
+	parent.walk(func(t *tree) { divides = divides || t.op == opDiv })
+	return implies(child, parent) || !divides && !satisfiable(child, negation(parent))
+}
+
 // conjuncts splits a condition at its outer ands.
 func conjuncts(t *tree) []*tree {
 	if t.op != opAnd {

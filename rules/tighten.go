@@ -75,7 +75,7 @@ func (l *loader) replaceConstraint(d *document, p *Policy, i int, rule Rule) {
 		return
 	}
 	readsAll := !slices.ContainsFunc(parent.When.reads, func(x Slot) bool { return !slices.Contains(rule.When.reads, x) })
-	if !readsAll || !implies(rule.When.root, parent.When.root) {
+	if !readsAll || !tightens(rule.When.root, parent.When.root) {
 		at := rule.When.source.Position
 		l.addAt("RB3004", d.f, d.f.offset(at.Line, at.Column), len(rule.When.text), "the constraint %q admits what its parent refuses, or may", rule.ID).
 			expected("a condition that implies: "+parent.When.text).relate(parent.When.source.Position, "the parent's condition").
