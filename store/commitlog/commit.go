@@ -4,14 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/rebound-engine/rebound/store"
 )
 
-// fillStep is how much of a new segment is zeroed and synced at a time, so that
-// a commit never waits behind a whole segment of zeros.
-const fillStep = 1 << 20 // 1 MiB
+// A new segment is zeroed in steps with pauses, and synced once its pages are
+// on their way to the disk already, so that a commit never waits behind much of it.
+const (
+	fillStep  = 256 << 10 // 256 KiB
+	fillPause = 2 * time.Millisecond
+)
 
 type nextSegment struct {
 	file File
@@ -30,6 +34,8 @@ func (l *Log) run() {
 		}
 		if l.opts.Mode == store.Bounded {
 			l.gather()
+		} else {
+			l.assemble()
 		}
 		l.commitNext()
 	}
@@ -43,6 +49,18 @@ func (l *Log) gather() {
 	case <-t.C:
 	case <-l.hurry:
 	case <-l.closing:
+	}
+}
+
+// assemble lets those whom the last commit woke append before the next one
+// begins: they would wait for a whole sync more. It yields for as long as entries come in.
+func (l *Log) assemble() {
+	for calm := 0; calm < 3; calm++ {
+		before := l.appended.Load()
+		runtime.Gosched()
+		if l.appended.Load() != before {
+			calm = 0
+		}
 	}
 }
 
@@ -115,7 +133,7 @@ func (l *Log) commit(g *group) error {
 		return fmt.Errorf("sync %s: %w", i.File, err)
 	}
 	s.grow(g)
-	if l.next == nil && i.Bytes+int64(len(g.buf)) > s.size/2 {
+	if l.next == nil && i.Bytes+int64(len(g.buf)) > s.size/4 {
 		l.prepare()
 	}
 	return nil
@@ -151,6 +169,8 @@ func (l *Log) prepared() nextSegment {
 	if l.next == nil {
 		l.prepare()
 	}
+	l.rush.Store(true)
+	defer l.rush.Store(false)
 	ready := <-l.next
 	l.next = nil
 	return ready
@@ -229,8 +249,11 @@ func (l *Log) fill(f File) error {
 		if _, err := f.WriteAt(zeros[:n], off); err != nil {
 			return err
 		}
-		if err := f.Datasync(); err != nil {
+		if err := f.Writeback(off, n); err != nil {
 			return err
+		}
+		if !l.rush.Load() {
+			time.Sleep(fillPause)
 		}
 	}
 	return f.Sync()
@@ -255,6 +278,7 @@ func (l *Log) Close() error {
 		}
 	}
 	if l.next != nil {
+		l.rush.Store(true)
 		if ready := <-l.next; ready.file != nil {
 			_ = ready.file.Close()
 		}

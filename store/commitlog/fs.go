@@ -32,6 +32,8 @@ type File interface {
 	Allocate(size int64) error
 	// Truncate cuts the file, or extends it by zeros.
 	Truncate(size int64) error
+	// Writeback hands n bytes at off to the disk, without making them durable. It may do nothing.
+	Writeback(off, n int64) error
 	// Datasync makes the data durable, and of the metadata only what reading it needs.
 	Datasync() error
 	// Sync makes data and metadata durable.
@@ -100,5 +102,7 @@ func (f osFile) Size() (int64, error) {
 }
 
 func (f osFile) Allocate(size int64) error { return allocate(f.File, size) }
+
+func (f osFile) Writeback(off, n int64) error { return writeback(f.File, off, n) }
 
 func (f osFile) Datasync() error { return datasync(f.File) }

@@ -132,6 +132,7 @@ type Log struct {
 	closing chan struct{}
 	stopped chan struct{}
 	next    chan nextSegment // the segment being prepared; nil if none
+	rush    atomic.Bool      // somebody waits for next
 }
 
 // Append puts the entry into the buffer and returns its position and time of

@@ -176,6 +176,8 @@ func (l *Log) writable(cut *Cut) error {
 	} else if err := l.name(); err != nil {
 		return err
 	}
+	l.rush.Store(true)
+	defer l.rush.Store(false)
 	f, err := l.zeroed(filepath.Join(l.dir, prepared))
 	if err != nil {
 		return err
