@@ -88,8 +88,7 @@ func (e *Error) Is(target error) bool {
 
 // ReasonOf returns the reason of a failed call; unspecified if err is none.
 func ReasonOf(err error) pb.ErrorReason {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return pb.ErrorReason_ERROR_REASON_UNSPECIFIED

@@ -23,7 +23,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer c.Close() //nolint:errcheck // an example
+	defer c.Close()
 
 	d, err := c.Decide(context.Background(), &pb.DecideRequest{
 		RequestId:   "till-7-0001",
@@ -51,7 +51,7 @@ func ExampleWithFallback() {
 		fmt.Println(err)
 		return
 	}
-	defer c.Close() //nolint:errcheck // an example
+	defer c.Close()
 
 	d, err := c.Decide(context.Background(), &pb.DecideRequest{RequestId: "till-7-0002"})
 	fmt.Println(d.GetOutcome(), client.Local(d), err)
@@ -67,7 +67,7 @@ func ExampleError() {
 		fmt.Println(err)
 		return
 	}
-	defer c.Close() //nolint:errcheck // an example
+	defer c.Close()
 
 	_, err = c.Decide(context.Background(), &pb.DecideRequest{RequestId: "till-7-0003"})
 	fmt.Println(errors.Is(err, client.ErrNoBundle), client.ReasonOf(err))

@@ -165,7 +165,7 @@ func fromProvenance(d *engine.Decision) *pb.Provenance {
 	m := &pb.Provenance{
 		BundleName: p.BundleName, BundleVersion: int32(p.BundleVersion), BundleDigest: p.BundleDigest,
 		Scope: p.Scope, ScopeChain: p.Chain, ScopeFallback: !p.ScopeExact,
-		ProfileVersion: uint64(p.ProfileVersion), Seed: p.Seed, Position: uint64(d.Position),
+		ProfileVersion: p.ProfileVersion, Seed: p.Seed, Position: uint64(d.Position),
 	}
 	if p.ProfileAge >= 0 && p.ProfileVersion > 0 {
 		m.ProfileAge = durationpb.New(p.ProfileAge)
@@ -193,8 +193,8 @@ func fromEntry(d *engine.Decision) *pb.DecisionEntry {
 	if d.Customer != (profile.Identity{}) {
 		m.CustomerId = &pb.CustomerId{Namespace: d.Customer.Namespace, Value: d.Customer.Value}
 	}
-	if m.Decision.Offer != nil {
-		m.Decision.Offer.Token = ""
+	if o := m.GetDecision().GetOffer(); o != nil {
+		o.Token = ""
 	}
 	return m
 }

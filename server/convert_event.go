@@ -56,7 +56,7 @@ func addKind(e *profile.Event, m *pb.Event) (err error) {
 		e.Token, err = toToken(k.Redemption.GetToken())
 	case *pb.Event_LoyaltyChange:
 		e.Kind = profile.KindLoyaltyChange
-		e.LoyaltyMember, e.LoyaltyTier = k.LoyaltyChange.Member, k.LoyaltyChange.GetTier() //nolint:protogetter // unset differs from false
+		e.LoyaltyMember, e.LoyaltyTier = k.LoyaltyChange.Member, k.LoyaltyChange.GetTier()
 		e.PointsDelta = k.LoyaltyChange.GetPointsDelta()
 	case *pb.Event_Release:
 		e.Kind = profile.KindRelease
@@ -94,7 +94,7 @@ func toAttributes(m *pb.PutProfilesRequest) ([]engine.Attributes, error) {
 	for i, p := range m.GetProfiles() {
 		out[i] = engine.Attributes{
 			RequestID: fmt.Sprintf("%s/%d", m.GetRequestId(), i), Customer: toIdentity(p.GetCustomerId()), Time: at,
-			LoyaltyMember: p.LoyaltyMember, LoyaltyTier: p.GetLoyaltyTier(), Consent: toConsent(p.GetConsent()), //nolint:protogetter // unset differs from false
+			LoyaltyMember: p.LoyaltyMember, LoyaltyTier: p.GetLoyaltyTier(), Consent: toConsent(p.GetConsent()),
 			Household: p.GetHousehold(),
 		}
 	}

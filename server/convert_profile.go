@@ -13,7 +13,7 @@ func fromIdentity(id profile.Identity) *pb.CustomerId {
 }
 
 // fromProfile converts what is known of a customer.
-func fromProfile(p *ProfileView) *pb.Profile {
+func fromProfile(p *engine.ProfileView) *pb.Profile {
 	m := &pb.Profile{CustomerId: fromIdentity(p.Customer), Version: uint64(p.Version), LastEventAt: fromTime(p.LastEvent)}
 	for i := range p.Features {
 		m.Features = append(m.Features, fromFeature(&p.Features[i]))
@@ -21,7 +21,7 @@ func fromProfile(p *ProfileView) *pb.Profile {
 	return m
 }
 
-func fromFeature(f *ProfileFeature) *pb.ProfileFeature {
+func fromFeature(f *engine.ProfileFeature) *pb.ProfileFeature {
 	m := &pb.ProfileFeature{Name: f.Name, Unit: f.Unit, Security: f.Security}
 	switch {
 	case f.Missing:

@@ -28,13 +28,13 @@ func toTime(t *timestamppb.Timestamp, field string) (time.Time, error) {
 
 // inside puts the field of a list's item before the fields err names.
 func inside(err error, list string, i int) error {
-	var bad *badRequest
+	var bad *badRequestError
 	if !errors.As(err, &bad) {
 		return err
 	}
-	out := new(badRequest)
+	out := new(badRequestError)
 	for _, f := range bad.fields {
-		out.add(fmt.Sprintf("%s[%d].%s", list, i, f.Field), f.Description)
+		out.add(fmt.Sprintf("%s[%d].%s", list, i, f.GetField()), f.GetDescription())
 	}
 	return out
 }

@@ -137,7 +137,7 @@ func TestBadFieldsAreNamed(t *testing.T) {
 	c := start(t, sample)
 	for field, edit := range map[string]func(*pb.DecideRequest){
 		"request_id":                            func(m *pb.DecideRequest) { m.RequestId = "" },
-		"customer_ids":                          func(m *pb.DecideRequest) { m.CustomerIds = append(m.CustomerIds, m.CustomerIds[0]) },
+		"customer_ids":                          func(m *pb.DecideRequest) { m.CustomerIds = append(m.CustomerIds, m.GetCustomerIds()[0]) },
 		"customer_ids[0].value":                 func(m *pb.DecideRequest) { m.CustomerIds[0].Value = strings.Repeat("x", 1<<20) },
 		"channel":                               func(m *pb.DecideRequest) { m.Channel = 99 },
 		"phase":                                 func(m *pb.DecideRequest) { m.Phase = 0 },

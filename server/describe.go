@@ -21,7 +21,7 @@ func describeDecisions() *grpc.ServiceDesc {
 	return &desc
 }
 
-func pooledDecide(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+func pooledDecide(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) { //nolint:revive // grpc.MethodDesc wants this order
 	req := pb.DecideRequestFromVTPool()
 	defer req.ReturnToVTPool()
 	if err := dec(req); err != nil {

@@ -17,7 +17,7 @@ var (
 	ErrBundleNotFound = errors.New("no bundle of that digest is kept")
 )
 
-// StaleError: the active bundle is not the one the caller expected.
+// StaleError says that the active bundle is not the one the caller expected.
 type StaleError struct{ Want, Got string }
 
 // Error implements error.
@@ -25,26 +25,26 @@ func (e *StaleError) Error() string {
 	return fmt.Sprintf("active bundle is %s, not %s; look at what has changed, then try again", e.Got, e.Want)
 }
 
-// badRequest names the fields of a request that break a rule.
-type badRequest struct {
+// badRequestError names the fields of a request that break a rule.
+type badRequestError struct {
 	fields []*errdetails.BadRequest_FieldViolation
 }
 
-func newBadRequest(field, what string) *badRequest {
-	b := new(badRequest)
+func newBadRequest(field, what string) *badRequestError {
+	b := new(badRequestError)
 	b.add(field, what)
 	return b
 }
 
-func (b *badRequest) add(field, what string) {
+func (b *badRequestError) add(field, what string) {
 	b.fields = append(b.fields, &errdetails.BadRequest_FieldViolation{Field: field, Description: what})
 }
 
 // Error implements error.
-func (b *badRequest) Error() string {
+func (b *badRequestError) Error() string {
 	parts := make([]string, len(b.fields))
 	for i, f := range b.fields {
-		parts[i] = f.Field + ": " + f.Description
+		parts[i] = f.GetField() + ": " + f.GetDescription()
 	}
 	return strings.Join(parts, "; ")
 }

@@ -61,7 +61,7 @@ func (s *eventServer) StreamEvents(stream grpc.BidiStreamingServer[pb.StreamEven
 			return err
 		}
 		ack := acknowledge(results, currencies(m.GetEvents()))
-		position = max(position, ack.Position)
+		position = max(position, ack.GetPosition())
 		ack.Batch, ack.Position = batch, position
 		if err := stream.Send(ack); err != nil {
 			return err

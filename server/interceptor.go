@@ -240,7 +240,7 @@ func (m *middleware) validateUnary(ctx context.Context, req any, _ *grpc.UnarySe
 	return next(ctx, req)
 }
 
-func (m *middleware) validateStream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+func (m *middleware) validateStream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	return next(srv, &validatedStream{ss, m.validate})
 }
 

@@ -25,7 +25,7 @@ func (m missing) Record(context.Context, []*profile.Event) ([]engine.EventResult
 	return nil, m.err()
 }
 
-func (m missing) Profile(context.Context, profile.Identity, time.Time) (*ProfileView, error) {
+func (m missing) Profile(context.Context, profile.Identity, time.Time) (*engine.ProfileView, error) {
 	return nil, m.err()
 }
 

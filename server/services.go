@@ -37,29 +37,13 @@ type Events interface {
 // Profiles shows, completes and erases what is known of a customer.
 type Profiles interface {
 	// Profile computes the features at a business time; the zero time is now. engine.ErrNotFound, engine.ErrErased.
-	Profile(ctx context.Context, id profile.Identity, asOf time.Time) (*ProfileView, error)
+	Profile(ctx context.Context, id profile.Identity, asOf time.Time) (*engine.ProfileView, error)
 	// Declare records attributes as events.
 	Declare(ctx context.Context, attributes []engine.Attributes) ([]engine.EventResult, error)
 	// Export calls fn with every logged event and decision of a customer, oldest first; one of the two is nil.
 	Export(ctx context.Context, id profile.Identity, fn func(*profile.Event, *engine.Decision) error) error
 	// Erase removes a customer. A repeated request changes nothing.
 	Erase(ctx context.Context, id profile.Identity, requestID string) (store.Position, error)
-}
-
-// ProfileView is what is known of a customer at one time.
-type ProfileView struct {
-	Customer  profile.Identity
-	Version   store.Position // the log position it includes
-	LastEvent time.Time      // zero if nothing has happened
-	Features  []ProfileFeature
-}
-
-// ProfileFeature is one row of the feature table with its value.
-type ProfileFeature struct {
-	engine.Variable
-	Missing  bool
-	Unit     string
-	Security bool // used also without consent
 }
 
 // Journal reads logged decisions.

@@ -19,6 +19,15 @@ import (
 	"github.com/rebound-engine/rebound/store"
 )
 
+// The engine is what these services are made for.
+var (
+	_ server.Decisions = (*engine.Engine)(nil)
+	_ server.Events    = (*engine.Engine)(nil)
+	_ server.Profiles  = (*engine.Engine)(nil)
+	_ server.Journal   = (*engine.Engine)(nil)
+	_ server.Budgets   = (*engine.Engine)(nil)
+)
+
 // keeper keeps events in memory and gives them back.
 type keeper struct{ events []*profile.Event }
 
@@ -38,11 +47,11 @@ func (k *keeper) Record(_ context.Context, events []*profile.Event) ([]engine.Ev
 	return out, nil
 }
 
-func (k *keeper) Profile(_ context.Context, id profile.Identity, _ time.Time) (*server.ProfileView, error) {
+func (k *keeper) Profile(_ context.Context, id profile.Identity, _ time.Time) (*engine.ProfileView, error) {
 	if id.Value != "77" {
 		return nil, engine.ErrNotFound
 	}
-	return &server.ProfileView{Customer: id, Version: 3, LastEvent: sampleTime, Features: []server.ProfileFeature{
+	return &engine.ProfileView{Customer: id, Version: 3, LastEvent: sampleTime, Features: []engine.ProfileFeature{
 		{Variable: engine.Variable{Name: "recency_days", Type: engine.NumberValue, Number: 4}, Unit: "days"},
 		{Variable: engine.Variable{Name: "tenure_days"}, Missing: true, Unit: "days", Security: true},
 	}}, nil

@@ -109,7 +109,7 @@ func classify(err error, retry time.Duration) *failure {
 
 func classifyTyped(err error, retry time.Duration) *failure {
 	var (
-		bad      *badRequest
+		bad      *badRequestError
 		field    *engine.FieldError
 		notFound *notFoundError
 		stale    *StaleError
@@ -159,27 +159,26 @@ func classifyTransport(s *status.Status) *failure {
 	return f
 }
 
-func invalid(b *badRequest) *failure {
+func invalid(b *badRequestError) *failure {
 	return &failure{code: codes.InvalidArgument, reason: pb.ErrorReason_ERROR_REASON_INVALID_FIELD, message: b.Error(),
-		metadata: map[string]string{"field": b.fields[0].Field},
+		metadata: map[string]string{"field": b.fields[0].GetField()},
 		details:  []protoadapt.MessageV1{&errdetails.BadRequest{FieldViolations: b.fields}}}
 }
 
 // fieldErrors gathers the wrong fields of an event; nil if err is something else.
-func fieldErrors(err error) *badRequest {
-	var first *profile.FieldError
-	if !errors.As(err, &first) {
+func fieldErrors(err error) *badRequestError {
+	first, ok := errors.AsType[*profile.FieldError](err)
+	if !ok {
 		return nil
 	}
-	b := new(badRequest)
+	b := new(badRequestError)
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) {
 		b.add(first.Path, first.What+"; "+first.Fix)
 		return b
 	}
 	for _, e := range joined.Unwrap() {
-		var f *profile.FieldError
-		if errors.As(e, &f) {
+		if f, ok := errors.AsType[*profile.FieldError](e); ok {
 			b.add(f.Path, f.What+"; "+f.Fix)
 		}
 	}

@@ -61,7 +61,7 @@ func methods() []string {
 	return all
 }
 
-// check returns a *badRequest naming every field that breaks a rule, or nil.
+// check returns a *badRequestError naming every field that breaks a rule, or nil.
 // Messages of other services (health, reflection) have no rules.
 func (v *validator) check(req any) error {
 	m, ok := req.(proto.Message)
@@ -77,15 +77,14 @@ func (v *validator) check(req any) error {
 		return newBadRequest(path, "is not valid UTF-8")
 	}
 	err := v.rules.Validate(m)
-	var broken *protovalidate.ValidationError
-	if errors.As(err, &broken) {
+	if broken, ok := errors.AsType[*protovalidate.ValidationError](err); ok {
 		return violations(broken)
 	}
 	return err
 }
 
-func violations(broken *protovalidate.ValidationError) *badRequest {
-	b := new(badRequest)
+func violations(broken *protovalidate.ValidationError) *badRequestError {
+	b := new(badRequestError)
 	for _, v := range broken.Violations {
 		b.add(protovalidate.FieldPathString(v.Proto.GetField()), v.Proto.GetMessage())
 	}

@@ -17,7 +17,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer c.Close() //nolint:errcheck // an example
+	defer c.Close()
 
 	d, err := c.Decide(context.Background(), &pb.DecideRequest{RequestId: "till-7-0001"})
 	if err != nil {

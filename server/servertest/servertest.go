@@ -44,15 +44,15 @@ func WithConfig(edit func(*server.Config)) Option { return func(s *setup) { edit
 func WithLogger(log *slog.Logger) Option { return func(s *setup) { s.log = log } }
 
 // Start runs a server of svc until the test ends.
-func Start(t testing.TB, svc server.Services, opts ...Option) *Server {
-	t.Helper()
+func Start(tb testing.TB, svc server.Services, opts ...Option) *Server {
+	tb.Helper()
 	s, err := Run(svc, opts...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Errorf("close test server: %v", err)
+			tb.Errorf("close test server: %v", err)
 		}
 	})
 	return s
@@ -60,7 +60,7 @@ func Start(t testing.TB, svc server.Services, opts ...Option) *Server {
 
 // Run runs a server of svc until Close; for programs and examples without a testing.TB.
 func Run(svc server.Services, opts ...Option) (*Server, error) {
-	set := setup{cfg: server.DefaultConfig(), log: slog.New(slog.NewJSONHandler(io.Discard, nil))}
+	set := setup{cfg: server.DefaultConfig(), log: slog.New(slog.NewJSONHandler(io.Discard, nil))} //nolint:sloglint // it formats what DiscardHandler skips
 	set.cfg.Address, set.cfg.MetricsAddress = "", ""
 	set.cfg.DrainTimeout = 2 * time.Second
 	for _, o := range opts {

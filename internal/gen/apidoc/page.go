@@ -15,7 +15,7 @@ const pkg = "rebound.v1"
 // writer builds the page.
 type writer struct{ strings.Builder }
 
-func (w *writer) line(format string, args ...any) { fmt.Fprintf(&w.Builder, format+"\n", args...) }
+func (w *writer) linef(format string, args ...any) { fmt.Fprintf(&w.Builder, format+"\n", args...) }
 
 // page renders the services first, then the messages and enums of each file, files by name.
 func page(files *protoregistry.Files) string {
@@ -26,10 +26,10 @@ func page(files *protoregistry.Files) string {
 	})
 	slices.SortFunc(all, func(a, b protoreflect.FileDescriptor) int { return strings.Compare(a.Path(), b.Path()) })
 	w := new(writer)
-	w.line("<!-- Generated from proto/rebound/v1 by make generate. Do not edit. -->\n# API reference: %s\n", pkg)
+	w.linef("<!-- Generated from proto/rebound/v1 by make generate. Do not edit. -->\n# API reference: %s\n", pkg)
 	for _, f := range all {
 		if f.Syntax() == protoreflect.Proto3 && strings.HasSuffix(f.Path(), "/common.proto") {
-			w.line("%s\n", packageComment(f))
+			w.linef("%s\n", packageComment(f))
 		}
 	}
 	for _, f := range all {
@@ -38,7 +38,7 @@ func page(files *protoregistry.Files) string {
 		}
 	}
 	for _, f := range all {
-		w.line("## %s\n", strings.TrimPrefix(f.Path(), "rebound/v1/"))
+		w.linef("## %s\n", strings.TrimPrefix(f.Path(), "rebound/v1/"))
 		for i := range f.Messages().Len() {
 			w.message(f.Messages().Get(i))
 		}
@@ -67,13 +67,13 @@ func comment(d protoreflect.Descriptor) string {
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
 
 func (w *writer) service(s protoreflect.ServiceDescriptor) {
-	w.line("## %s\n\n%s\n", s.Name(), comment(s))
-	w.line("| call | request | answer | |\n|---|---|---|---|")
+	w.linef("## %s\n\n%s\n", s.Name(), comment(s))
+	w.linef("| call | request | answer | |\n|---|---|---|---|")
 	for i := range s.Methods().Len() {
 		m := s.Methods().Get(i)
-		w.line("| `%s` | %s | %s | %s |", m.Name(), streamed(m.IsStreamingClient(), m.Input()), streamed(m.IsStreamingServer(), m.Output()), cell(comment(m)))
+		w.linef("| `%s` | %s | %s | %s |", m.Name(), streamed(m.IsStreamingClient(), m.Input()), streamed(m.IsStreamingServer(), m.Output()), cell(comment(m)))
 	}
-	w.line("")
+	w.linef("")
 }
 
 func streamed(stream bool, m protoreflect.MessageDescriptor) string {
@@ -92,16 +92,16 @@ func link(d protoreflect.Descriptor) string {
 }
 
 func (w *writer) message(m protoreflect.MessageDescriptor) {
-	w.line("### %s\n\n%s\n", m.Name(), comment(m))
+	w.linef("### %s\n\n%s\n", m.Name(), comment(m))
 	if m.Fields().Len() == 0 {
 		return
 	}
-	w.line("| field | type | rules | |\n|---|---|---|---|")
+	w.linef("| field | type | rules | |\n|---|---|---|---|")
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
-		w.line("| `%s` | %s | %s | %s |", f.Name(), fieldType(f), cell(rules(f)), cell(comment(f)))
+		w.linef("| `%s` | %s | %s | %s |", f.Name(), fieldType(f), cell(rules(f)), cell(comment(f)))
 	}
-	w.line("")
+	w.linef("")
 }
 
 func fieldType(f protoreflect.FieldDescriptor) string {
@@ -129,11 +129,11 @@ func scalar(f protoreflect.FieldDescriptor) string {
 }
 
 func (w *writer) enum(e protoreflect.EnumDescriptor) {
-	w.line("### %s\n\n%s\n", e.Name(), comment(e))
-	w.line("| value | number | |\n|---|---|---|")
+	w.linef("### %s\n\n%s\n", e.Name(), comment(e))
+	w.linef("| value | number | |\n|---|---|---|")
 	for i := range e.Values().Len() {
 		v := e.Values().Get(i)
-		w.line("| `%s` | %d | %s |", v.Name(), v.Number(), cell(comment(v)))
+		w.linef("| `%s` | %d | %s |", v.Name(), v.Number(), cell(comment(v)))
 	}
-	w.line("")
+	w.linef("")
 }
