@@ -1,7 +1,6 @@
 package foreign
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -34,31 +33,40 @@ func checkNesting(data []byte) error {
 	return nil
 }
 
-// topLevelKeys lists the keys of the outer object.
+// topLevelKeys lists the keys of the outer object, without decoding it.
 func topLevelKeys(data []byte) (map[string]bool, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if _, err := d.Token(); err != nil {
-		return nil, jsonError(err)
+	if !json.Valid(data) {
+		return nil, fmt.Errorf("%w: not JSON, or cut short", ErrCorrupt)
 	}
 	keys := map[string]bool{}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return nil, jsonError(err)
-		}
-		name, _ := key.(string)
-		keys[name] = true
-		var skip skipped
-		if err := d.Decode(&skip); err != nil {
-			return nil, jsonError(err)
+	depth, from, last := 0, -1, []byte(nil)
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case from >= 0 && c == '\\':
+			i++
+		case from >= 0 && c == '"':
+			last, from = data[from:i], -1
+		case from >= 0:
+		case c == '"':
+			from = i + 1
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		case c == ':' && depth == 1 && len(keys) < maxKeys:
+			keys[string(last)] = true
 		}
 	}
 	return keys, nil
 }
 
+// maxKeys bounds the keys of the outer object that are looked at.
+const maxKeys = 64
+
 // skipped is a value that is passed over.
 type skipped struct{}
 
+// UnmarshalJSON accepts anything.
 func (*skipped) UnmarshalJSON([]byte) error { return nil }
 
 func decodeJSON(data []byte, into any) error {

@@ -117,6 +117,9 @@ func (m *onnxModel) parseGraph(w *wire) error {
 	return nil
 }
 
+// maxNodeInputs bounds the inputs of a node.
+const maxNodeInputs = 1 << 12
+
 func parseNode(b []byte) (*onnxNode, error) {
 	n := &onnxNode{attrs: map[string]*onnxAttr{}}
 	err := fields(b, func(w *wire) error {
@@ -129,6 +132,9 @@ func parseNode(b []byte) (*onnxNode, error) {
 		switch w.number {
 		case 1:
 			n.in = append(n.in, text)
+			if len(n.in) > maxNodeInputs {
+				return fmt.Errorf("%w: an ONNX node of more than %d inputs", ErrUnsupported, maxNodeInputs)
+			}
 		case 2:
 			n.out = append(n.out, text)
 		case 3:

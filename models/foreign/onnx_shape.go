@@ -122,3 +122,128 @@ func permutation(perm []int64, rank int) ([]int, error) {
 	}
 	return order, nil
 }
+
+func buildReshape(n *onnxNode) (onnxOp, error) {
+	fixed := n.ints("shape")
+	zero := n.int("allowzero", 0) == 0
+	return func(in []*tensor) ([]*tensor, error) {
+		dims := fixed
+		if len(in) > 1 && in[1] != nil {
+			dims = nil
+			for _, v := range in[1].num {
+				dims = append(dims, int64(v))
+			}
+		}
+		shape, err := reshaped(in[0], dims, zero)
+		if err != nil {
+			return nil, err
+		}
+		t, err := in[0].withShape(shape)
+		return []*tensor{t}, err
+	}, nil
+}
+
+// reshaped resolves 0 (as before) and -1 (the rest).
+func reshaped(t *tensor, dims []int64, zero bool) ([]int, error) {
+	shape, known, open := make([]int, len(dims)), 1, -1
+	for i, d := range dims {
+		switch {
+		case d == -1 && open < 0:
+			open = i
+			continue
+		case d == 0 && zero && i < len(t.shape):
+			shape[i] = t.shape[i]
+		case d < 0 || d > math.MaxInt32:
+			return nil, fmt.Errorf("%w: shape %v", ErrCorrupt, dims)
+		default:
+			shape[i] = int(d)
+		}
+		if shape[i] > 0 && known > math.MaxInt32/shape[i] {
+			return nil, fmt.Errorf("%w: shape %v", ErrCorrupt, dims)
+		}
+		known *= shape[i]
+	}
+	if open >= 0 {
+		if known == 0 || t.len()%known != 0 {
+			return nil, fmt.Errorf("%w: %d values reshaped to %v", ErrCorrupt, t.len(), dims)
+		}
+		shape[open] = t.len() / known
+	}
+	return shape, nil
+}
+
+func buildFlatten(n *onnxNode) (onnxOp, error) {
+	axis := n.int("axis", 1)
+	return func(in []*tensor) ([]*tensor, error) {
+		t := in[0]
+		at := int(axis)
+		if at < 0 {
+			at += len(t.shape)
+		}
+		if at < 0 || at > len(t.shape) {
+			return nil, fmt.Errorf("%w: axis %d of shape %v", ErrCorrupt, axis, t.shape)
+		}
+		before := 1
+		for _, d := range t.shape[:at] {
+			before *= d
+		}
+		behind := 0
+		if before > 0 {
+			behind = t.len() / before
+		}
+		out, err := t.withShape([]int{before, behind})
+		return []*tensor{out}, err
+	}, nil
+}
+
+func buildSqueeze(n *onnxNode) (onnxOp, error) {
+	fixed, insert := n.ints("axes"), n.op == "Unsqueeze"
+	return func(in []*tensor) ([]*tensor, error) {
+		axes := fixed
+		if len(in) > 1 && in[1] != nil {
+			axes = nil
+			for _, v := range in[1].num {
+				axes = append(axes, int64(v))
+			}
+		}
+		shape, err := squeezed(in[0].shape, axes, insert)
+		if err != nil {
+			return nil, err
+		}
+		t, err := in[0].withShape(shape)
+		return []*tensor{t}, err
+	}, nil
+}
+
+func squeezed(shape []int, axes []int64, insert bool) ([]int, error) {
+	rank := len(shape)
+	if insert {
+		rank += len(axes)
+	}
+	marked := make([]bool, rank)
+	for _, a := range axes {
+		if a < 0 {
+			a += int64(rank)
+		}
+		if a < 0 || a >= int64(rank) || marked[a] {
+			return nil, fmt.Errorf("%w: axes %v of rank %d", ErrCorrupt, axes, rank)
+		}
+		marked[a] = true
+	}
+	var out []int
+	next := 0
+	for i := range rank {
+		switch {
+		case insert && marked[i]:
+			out = append(out, 1)
+		case insert:
+			out = append(out, shape[next])
+			next++
+		case marked[i] && shape[i] != 1:
+			return nil, fmt.Errorf("%w: axis %d of %v is squeezed", ErrCorrupt, i, shape)
+		case !marked[i] && (len(axes) > 0 || shape[i] != 1):
+			out = append(out, shape[i])
+		}
+	}
+	return out, nil
+}

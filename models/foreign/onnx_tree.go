@@ -53,38 +53,94 @@ func treeVotes(n *onnxNode, prefix string) (*onnxVotes, error) {
 	return v, nil
 }
 
-// onnxEnsemble builds an ensemble of 32-bit tests and sums from the columns.
-func onnxEnsemble(c *onnxNodes, v *onnxVotes, outputs int) (*models.Ensemble, error) {
-	e := &models.Ensemble{Outputs: outputs, VectorLeaves: outputs > 1, Float32: true, Float32Sum: true}
+// onnxEnsemble builds an ensemble of 32-bit tests and sums from the columns. Its
+// features are the inputs that some node tests, in order; used names them.
+func onnxEnsemble(c *onnxNodes, v *onnxVotes, outputs int) (e *models.Ensemble, used []int, err error) {
+	e = &models.Ensemble{Outputs: outputs, Float32: true, Float32Sum: true}
 	votes := make(map[onnxPlace][]int, len(v.tree))
 	for i := range v.tree {
 		if v.output[i] < 0 || v.output[i] >= int64(outputs) {
-			return nil, fmt.Errorf("%w: a leaf votes for output %d of %d", ErrCorrupt, v.output[i], outputs)
+			return nil, nil, fmt.Errorf("%w: a leaf votes for output %d of %d", ErrCorrupt, v.output[i], outputs)
 		}
 		p := onnxPlace{v.tree[i], v.node[i]}
 		votes[p] = append(votes[p], i)
 	}
-	features := int64(-1)
+	if e.TreeOutput, err = v.treeOutputs(c, outputs); err != nil {
+		return nil, nil, err
+	}
+	e.VectorLeaves = outputs > 1 && e.TreeOutput == nil
+	feature := map[int64]int32{}
+	if used, err = c.used(feature); err != nil {
+		return nil, nil, err
+	}
+	width := 1
+	if e.VectorLeaves {
+		width = outputs
+	}
 	for from := 0; from < len(c.tree); {
 		to := from
 		for to < len(c.tree) && c.tree[to] == c.tree[from] {
-			if c.mode[to] != "LEAF" {
-				features = max(features, c.feature[to])
-			}
 			to++
 		}
-		b := onnxTreeBuilder{columns: c, votes: votes, v: v, from: from, to: to, outputs: outputs}
+		b := onnxTreeBuilder{columns: c, votes: votes, v: v, from: from, to: to, width: width, feature: feature}
 		if err := b.build(); err != nil {
-			return nil, fmt.Errorf("tree %d: %w", c.tree[from], err)
+			return nil, nil, fmt.Errorf("tree %d: %w", c.tree[from], err)
 		}
 		e.Trees = append(e.Trees, b.tree)
 		from = to
 	}
-	if features >= maxElements {
-		return nil, fmt.Errorf("%w: a tree tests input %d", ErrUnsupported, features)
+	e.Features = make([]models.Feature, len(used))
+	return e, used, nil
+}
+
+// used numbers the inputs that nodes test, in ascending order.
+func (c *onnxNodes) used(number map[int64]int32) ([]int, error) {
+	var used []int
+	for i, f := range c.feature {
+		if c.mode[i] == "LEAF" {
+			continue
+		}
+		if f < 0 || f >= maxElements {
+			return nil, fmt.Errorf("%w: a tree tests input %d", ErrCorrupt, f)
+		}
+		if _, ok := number[f]; !ok {
+			number[f] = 0
+			used = append(used, int(f))
+		}
 	}
-	e.Features = make([]models.Feature, features+1)
-	return e, nil
+	slices.Sort(used)
+	for i, f := range used {
+		number[int64(f)] = int32(i)
+	}
+	return used, nil
+}
+
+// treeOutputs is the one output each tree votes for, nil if some tree votes for
+// several: then each leaf takes room for all outputs, which the votes must justify.
+func (v *onnxVotes) treeOutputs(c *onnxNodes, outputs int) ([]int32, error) {
+	if outputs == 1 {
+		return nil, nil
+	}
+	of, single := map[int64]int64{}, true
+	for i, tree := range v.tree {
+		if first, ok := of[tree]; ok && first != v.output[i] {
+			single = false
+		}
+		of[tree] = v.output[i]
+	}
+	if !single {
+		if leaves := len(c.tree)/2 + 1; leaves > (16*len(v.tree)+1<<12)/outputs {
+			return nil, fmt.Errorf("%w: %d leaves of %d outputs with %d votes", ErrUnsupported, leaves, outputs, len(v.tree))
+		}
+		return nil, nil
+	}
+	var list []int32
+	for i, tree := range c.tree {
+		if i == 0 || c.tree[i-1] != tree {
+			list = append(list, int32(of[tree]))
+		}
+	}
+	return list, nil
 }
 
 // onnxTreeBuilder converts the nodes from..to-1 of the columns.
@@ -93,7 +149,8 @@ type onnxTreeBuilder struct {
 	v        *onnxVotes
 	votes    map[onnxPlace][]int
 	from, to int
-	outputs  int
+	width    int             // values per leaf
+	feature  map[int64]int32 // number of an input among those used
 	tree     models.Tree
 	child    map[int64]int32
 }
@@ -132,9 +189,12 @@ func (b *onnxTreeBuilder) build() error {
 
 func (b *onnxTreeBuilder) leaf(i int) {
 	at := len(b.tree.Leaf)
-	b.tree.Leaf = append(b.tree.Leaf, make([]float64, b.outputs)...)
+	b.tree.Leaf = append(b.tree.Leaf, make([]float64, b.width)...)
 	for _, k := range b.votes[onnxPlace{b.columns.tree[i], b.columns.id[i]}] {
-		sum := &b.tree.Leaf[at+int(b.v.output[k])]
+		sum := &b.tree.Leaf[at]
+		if b.width > 1 {
+			sum = &b.tree.Leaf[at+int(b.v.output[k])]
+		}
 		*sum = float64(float32(*sum) + float32(b.v.weight[k]))
 	}
 }
@@ -170,9 +230,6 @@ func (b *onnxTreeBuilder) node(i int) error {
 	if !okYes || !okNo {
 		return fmt.Errorf("%w: children %d and %d are not in the tree", ErrCorrupt, c.yes[i], c.no[i])
 	}
-	if c.feature[i] < 0 || c.feature[i] > 1<<31-1 {
-		return fmt.Errorf("%w: tests input %d", ErrCorrupt, c.feature[i])
-	}
 	// NaN compares false, except as "not equal", unless it tracks the true branch.
 	nanTrue := c.mode[i] == "BRANCH_NEQ" || (len(c.missing) > 0 && c.missing[i] != 0)
 	flags |= models.NodeMissingNaN
@@ -184,7 +241,7 @@ func (b *onnxTreeBuilder) node(i int) error {
 		left, right = no, yes
 	}
 	t := &b.tree
-	t.Feature = append(t.Feature, int32(c.feature[i]))
+	t.Feature = append(t.Feature, b.feature[c.feature[i]])
 	t.Threshold = append(t.Threshold, c.value[i])
 	t.Flags = append(t.Flags, flags)
 	t.Left, t.Right = append(t.Left, left), append(t.Right, right)
@@ -194,10 +251,11 @@ func (b *onnxTreeBuilder) node(i int) error {
 // treeScores evaluates an ensemble on the rows of a tensor.
 type treeScores struct {
 	scorer *models.Scorer
+	used   []int // the columns that the ensemble reads
 }
 
 func newTreeScores(c *onnxNodes, v *onnxVotes, outputs int) (*treeScores, error) {
-	e, err := onnxEnsemble(c, v, outputs)
+	e, used, err := onnxEnsemble(c, v, outputs)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +263,7 @@ func newTreeScores(c *onnxNodes, v *onnxVotes, outputs int) (*treeScores, error)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	return &treeScores{scorer: s}, nil
+	return &treeScores{scorer: s, used: used}, nil
 }
 
 // rows calls visit with the raw scores of each row.
@@ -214,13 +272,15 @@ func (s *treeScores) rows(t *tensor, visit func(row int, raw []float64)) (int, e
 		return 0, err
 	}
 	n, width := t.rows()
-	e := s.scorer.Ensemble()
-	if width < len(e.Features) {
-		return 0, fmt.Errorf("%w: trees test input %d of %d", ErrCorrupt, len(e.Features)-1, width)
+	if last := len(s.used) - 1; last >= 0 && s.used[last] >= width {
+		return 0, fmt.Errorf("%w: trees test input %d of %d", ErrCorrupt, s.used[last], width)
 	}
-	raw := make([]float64, e.Outputs)
+	raw, row := make([]float64, s.scorer.Ensemble().Outputs), make([]float64, len(s.used))
 	for i := range n {
-		s.scorer.Raw(t.num[i*width:i*width+len(e.Features)], raw)
+		for k, column := range s.used {
+			row[k] = t.num[i*width+column]
+		}
+		s.scorer.Raw(row, raw)
 		visit(i, raw)
 	}
 	return n, nil
@@ -279,128 +339,4 @@ func treeRegressor(n *onnxNode, c *onnxNodes, v *onnxVotes, targets int, aggrega
 		})
 		return []*tensor{out}, err
 	}, nil
-}
-
-// treeClassifier turns the scores of trees into a label and class scores, the way
-// ONNX Runtime reads what the specification leaves open.
-type treeClassifier struct {
-	labels    onnxLabels
-	transform postTransform
-	base      []float64
-	kind      votingKind
-	positive  bool // no vote is negative
-}
-
-// votingKind tells classifiers of two classes apart by the classes voted for.
-type votingKind int
-
-const (
-	voteMany   votingKind = iota // three classes or more
-	voteBoth                     // two, and both get votes
-	voteFirst                    // two, and all votes name the first: they mean the second
-	voteSecond                   // two, and all votes name the second
-)
-
-func buildTreeClassifier(n *onnxNode) (onnxOp, error) {
-	c, err := treeNodes(n)
-	if err != nil {
-		return nil, err
-	}
-	v, err := treeVotes(n, "class")
-	if err != nil {
-		return nil, err
-	}
-	k := treeClassifier{base: n.numbers("base_values")}
-	if k.labels, err = labelsOf(n, "classlabels_int64s"); err != nil {
-		return nil, err
-	}
-	if k.transform, err = postTransformOf(n); err != nil {
-		return nil, err
-	}
-	outputs := k.labels.len()
-	if outputs < 2 {
-		return nil, fmt.Errorf("%w: a tree classifier of one class", ErrUnsupported)
-	}
-	k.positive = !slices.ContainsFunc(v.weight, func(w float64) bool { return w < 0 })
-	if k.kind = votingOf(v, outputs); k.kind == voteFirst {
-		outputs = 1
-	}
-	if len(k.base) != 0 && (len(k.base) != outputs || k.kind == voteBoth || k.kind == voteSecond) {
-		return nil, fmt.Errorf("%w: %d base values for two class scores", ErrUnsupported, len(k.base))
-	}
-	s, err := newTreeScores(c, v, outputs)
-	if err != nil {
-		return nil, err
-	}
-	return func(in []*tensor) ([]*tensor, error) { return k.run(s, in[0]) }, nil
-}
-
-func votingOf(v *onnxVotes, classes int) votingKind {
-	first, second := slices.Contains(v.output, 0), slices.Contains(v.output, 1)
-	switch {
-	case classes > 2:
-		return voteMany
-	case first && second:
-		return voteBoth
-	case second:
-		return voteSecond
-	default:
-		return voteFirst
-	}
-}
-
-func (k *treeClassifier) run(s *treeScores, t *tensor) ([]*tensor, error) {
-	rows, _ := t.rows()
-	classes := k.labels.len()
-	out, err := newTensor(elemFloat, rows, classes)
-	if err != nil {
-		return nil, err
-	}
-	best := make([]int, rows)
-	_, err = s.rows(t, func(row int, raw []float64) {
-		for i := range k.base {
-			raw[i] = elemFloat.round(raw[i] + k.base[i])
-		}
-		best[row] = k.class(raw)
-		k.scores(raw, out.num[row*classes:(row+1)*classes])
-	})
-	return []*tensor{k.labels.tensor(best), out}, err
-}
-
-// class is the winner. Of two classes with votes for one only it goes by the one
-// score: a probability if no vote is negative, else a margin.
-func (k *treeClassifier) class(raw []float64) int {
-	score, threshold := raw[len(raw)-1], 0.0
-	if k.kind == voteMany {
-		return max(0, slices.Index(raw, extreme(raw, maxNotNaN)))
-	}
-	if k.positive && k.kind != voteBoth {
-		threshold = 0.5
-	}
-	return int(bit(score > threshold))
-}
-
-// scores fills the class scores. A single score stands for the second class.
-func (k *treeClassifier) scores(raw, out []float64) {
-	if k.kind != voteFirst {
-		copy(out, raw)
-		k.transform.apply(out)
-		return
-	}
-	score := raw[0]
-	switch {
-	case k.transform == "LOGISTIC":
-		out[0], out[1] = elemFloat.round(sigmoid(-score)), elemFloat.round(sigmoid(score))
-	case k.positive:
-		out[0], out[1] = elemFloat.round(1-score), score
-	default:
-		out[0], out[1] = -score, score
-	}
-}
-
-func maxNotNaN(x, y float64) float64 {
-	if y > x {
-		return y
-	}
-	return x
 }

@@ -175,7 +175,7 @@ func readXGBoostJSON(data []byte, format Format) (*Model, error) {
 }
 
 // maxInputs bounds the inputs of a file that does not name them.
-const maxInputs = 1 << 16
+const maxInputs = 1 << 13
 
 func (f *xgbFile) features() ([]models.Feature, error) {
 	l := &f.Learner
