@@ -142,7 +142,10 @@ func TestHostileExpressions(t *testing.T) {
 	for name, text := range hostile {
 		t.Run(name, func(t *testing.T) {
 			best := time.Hour
-			for range 5 {
+			for range 100 {
+				if best <= time.Millisecond {
+					break
+				}
 				start := time.Now()
 				root, problems := lang.analyse(text, anyRole(kindBool))
 				best = min(best, time.Since(start))
@@ -172,7 +175,10 @@ func TestEvaluationIsBounded(t *testing.T) {
 	for _, text := range []string{terms, strings.Repeat(`ret.reason contains "aaab" or `, 50) + "false"} {
 		p := compileText(t, env, text, kindBool)
 		best := time.Hour
-		for range 9 {
+		for range 100 {
+			if best <= time.Millisecond {
+				break
+			}
 			start := time.Now()
 			_, _ = p.Bool(f)
 			best = min(best, time.Since(start))

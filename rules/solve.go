@@ -15,15 +15,32 @@ const maxBranches = 256
 // no values of the variables, within their types, make every condition evaluate
 // to true. True means that no contradiction was found.
 func satisfiable(conditions ...*tree) bool {
-	branches := [][]literal{nil}
-	for _, c := range conditions {
-		more, ok := normalForm(c, false)
-		if !ok || len(branches)*len(more) > maxBranches {
+	forms := make([][][]literal, len(conditions))
+	for i, c := range conditions {
+		form, ok := normalForm(c, false)
+		if !ok {
 			return true
 		}
-		branches = product(branches, more)
+		forms[i] = form
 	}
-	return slices.ContainsFunc(branches, consistent)
+	s := search{left: maxBranches}
+	return s.from(forms, make([]literal, 0, 32))
+}
+
+// search looks for one consistent choice of an alternative of every condition.
+type search struct{ left int }
+
+func (s *search) from(forms [][][]literal, chosen []literal) bool {
+	if len(forms) == 0 {
+		s.left--
+		return s.left < 0 || consistent(chosen)
+	}
+	for _, alternative := range forms[0] {
+		if s.from(forms[1:], append(chosen, alternative...)) {
+			return true
+		}
+	}
+	return false
 }
 
 // negation returns the condition that is true where t is false.
