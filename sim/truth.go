@@ -50,7 +50,7 @@ func (e Effect) Class() Class {
 // Truth tells what an offer made at a time would do within a window, which is
 // at least its validity. The state of the customer is that at the last event
 // handed out, which must not be later than at. Prompted purchases that earlier
-// offers have brought about count as certain.
+// offers have brought about count as certain; after the last simulated day nobody buys.
 func (r *Retailer) Truth(id profile.Identity, o Offer, at time.Time, window time.Duration) (Effect, error) {
 	i, err := r.find(id)
 	if err != nil {

@@ -12,15 +12,17 @@ func habits() []Feature {
 		{Name: "customer.weekend_share", Unit: "share", Window: all, Formula: "purchases on Saturday or Sunday / purchases",
 			number: func(s *Seen) float64 { return s.weekdaysShare(0, 6) }},
 		{Name: "customer.store_share", Unit: "share", Window: all, Formula: "purchases by STORE / purchases",
-			number: func(s *Seen) float64 { return s.channelShare(View.buys, ChannelStore) }},
+			number: func(s *Seen) float64 { return s.boughtBy(ChannelStore) }},
 		{Name: "customer.online_share", Unit: "share", Window: all, Formula: "purchases by ONLINE, MAIL or THIRD_PARTY / purchases",
 			number: func(s *Seen) float64 {
-				return s.channelShare(View.buys, ChannelOnline, ChannelMail, ChannelThirdParty)
+				return s.boughtBy(ChannelOnline, ChannelMail, ChannelThirdParty)
 			}},
 		{Name: "customer.pickup_share", Unit: "share", Window: all, Formula: "purchases by BOPIS, CURBSIDE or LOCKER / purchases",
-			number: func(s *Seen) float64 { return s.channelShare(View.buys, ChannelBOPIS, ChannelCurbside, ChannelLocker) }},
+			number: func(s *Seen) float64 { return s.boughtBy(ChannelBOPIS, ChannelCurbside, ChannelLocker) }},
 		{Name: "customer.return_in_store_share", Unit: "share", Window: all, Formula: "earlier returns by STORE or BORIS / earlier returns",
-			number: func(s *Seen) float64 { return s.channelShare(View.backs, ChannelStore, ChannelBORIS) }},
+			number: func(s *Seen) float64 {
+				return ratio(s.counts.backs[ChannelStore]+s.counts.backs[ChannelBORIS], s.counts.allBacked)
+			}},
 		{Name: "customer.top_category_share", Unit: "share", Window: all, Formula: "weight of the greatest category / weight of all; a purchase line weighs 1, halved every 180 d",
 			number: (*Seen).topShare},
 		{Name: "customer.category_affinity", Unit: "share", Window: all, Formula: "category weight of the returned lines' categories, averaged over lines",
@@ -46,45 +48,58 @@ func (s *Seen) localHour() int {
 
 func (s *Seen) hourShare() float64 { return s.hoursShare((s.localHour()+23)%24, 3) }
 
+// counts are the purchases by hour, weekday and channel, and returns by channel, read once.
+type counts struct {
+	hours                                 [24]float64
+	weekdays                              [7]float64
+	buys, backs                           [channels]float64
+	allHours, allDays, allBuys, allBacked float64
+}
+
+func (c *counts) read(v View) {
+	c.allHours = read16(v, offHours, c.hours[:])
+	c.allDays = read16(v, offWeekdays, c.weekdays[:])
+	c.allBuys = read16(v, offBuys, c.buys[:])
+	c.allBacked = read16(v, offReturns, c.backs[:])
+}
+
+// read16 reads counters of the head and returns their sum.
+func read16(v View, at int, to []float64) (all float64) {
+	if v.b == nil {
+		clear(to)
+		return 0
+	}
+	row := v.b[at:][:2*len(to)]
+	for i := range to {
+		to[i] = float64(le.Uint16(row[2*i:]))
+		all += to[i]
+	}
+	return all
+}
+
 // hoursShare is the share of purchases in n hours from an hour on.
 func (s *Seen) hoursShare(from, n int) float64 {
-	in, all := 0.0, 0.0
-	for h := range 24 {
-		count := s.view.hour(h)
-		all += count
-		if (h-from+24)%24 < n {
-			in += count
-		}
+	in := 0.0
+	for h := from; h < from+n; h++ {
+		in += s.counts.hours[h%24]
 	}
-	return ratio(in, all)
+	return ratio(in, s.counts.allHours)
 }
 
 func (s *Seen) weekdaysShare(days ...int) float64 {
-	in, all := 0.0, 0.0
-	for d := range 7 {
-		count := s.view.weekday(d)
-		all += count
-		for _, day := range days {
-			if d == day {
-				in += count
-			}
-		}
+	in := 0.0
+	for _, d := range days {
+		in += s.counts.weekdays[d]
 	}
-	return ratio(in, all)
+	return ratio(in, s.counts.allDays)
 }
 
-func (s *Seen) channelShare(count func(View, Channel) float64, in ...Channel) float64 {
-	of, all := 0.0, 0.0
-	for c := range channels {
-		n := count(s.view, Channel(c))
-		all += n
-		for _, wanted := range in {
-			if Channel(c) == wanted {
-				of += n
-			}
-		}
+func (s *Seen) boughtBy(in ...Channel) float64 {
+	of := 0.0
+	for _, c := range in {
+		of += s.counts.buys[c]
 	}
-	return ratio(of, all)
+	return ratio(of, s.counts.allBuys)
 }
 
 func (s *Seen) topShare() float64 {

@@ -35,9 +35,25 @@ func (s *scan) read(h *history, asOf int64, exclude uint64) {
 	s.lastReturns()
 }
 
+// differ reports, for a short list, that all returns have ids of their own.
+func (s *scan) differ() bool {
+	if len(s.returns) > 16 {
+		return false
+	}
+	for i, e := range s.returns {
+		id := trade(e.body()).returnID()
+		for _, later := range s.returns[i+1:] {
+			if trade(later.body()).returnID() == id {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // lastReturns keeps the last event of every return id.
 func (s *scan) lastReturns() {
-	if len(s.returns) < 2 {
+	if s.differ() {
 		return
 	}
 	slices.SortStableFunc(s.returns, func(a, b entry) int {

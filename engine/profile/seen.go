@@ -35,6 +35,7 @@ type Seen struct {
 	builder  builder
 	record   []byte // the view's memory when it had to be built anew
 	sums     sums
+	counts   counts
 	match    match
 }
 
@@ -67,6 +68,7 @@ func (s *Seen) Read(features, history []byte, ret *Return, now time.Time, code s
 		return err
 	}
 	s.sums.read(s.view, dayOf(s.now), s.currency)
+	s.counts.read(s.view)
 	s.overlay()
 	return nil
 }

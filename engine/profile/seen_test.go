@@ -192,6 +192,26 @@ func BenchmarkRead(b *testing.B) {
 			}
 		})
 	}
+	b.Run("vector", func(b *testing.B) {
+		if err := s.Read(r.Features, r.History, ret, base.Add(185*day), "USD"); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			vector = s.Vector(vector[:0])
+		}
+	})
+	b.Run("return of another order", func(b *testing.B) {
+		other := *ret
+		other.OrderID = "unknown"
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := s.Read(r.Features, r.History, &other, base.Add(185*day), "USD"); err != nil {
+				b.Fatal(err)
+			}
+			vector = s.Vector(vector[:0])
+		}
+	})
 	b.Run("open and recency", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -212,6 +232,23 @@ func BenchmarkFold(b *testing.B) {
 	var f profile.Folder
 	b.ReportAllocs()
 	b.ReportMetric(float64(len(r.Features)), "features-bytes")
+	b.ReportMetric(float64(len(r.History)), "history-bytes")
+	for b.Loop() {
+		if _, _, err := f.Event(r.History, e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkFoldFullHistory(b *testing.B) {
+	var steps []step
+	for i := range 12 {
+		steps = append(steps, bigPurchase(i, base.Add(time.Duration(i)*day)))
+	}
+	r := foldAll(b, profile.Records{}, steps)
+	e := bigPurchase(99, base.Add(20*day)).event
+	var f profile.Folder
+	b.ReportAllocs()
 	b.ReportMetric(float64(len(r.History)), "history-bytes")
 	for b.Loop() {
 		if _, _, err := f.Event(r.History, e); err != nil {

@@ -94,13 +94,9 @@ func (v View) Affinity(category string) float64 {
 	return 0
 }
 
-func (v View) catText() int            { return v.textStart() + v.count16(offTier) + v.count16(offHousehold) }
-func (v View) catName(i int) int       { return int(le.Uint16(v.cat(i)[4:])) }
-func (v View) catShare(i int) float64  { return float64(le.Uint32(v.cat(i))) / 1e6 }
-func (v View) hour(h int) float64      { return float64(v.count16(offHours + 2*h)) }
-func (v View) weekday(d int) float64   { return float64(v.count16(offWeekdays + 2*d)) }
-func (v View) buys(c Channel) float64  { return float64(v.count16(offBuys + 2*int(c))) }
-func (v View) backs(c Channel) float64 { return float64(v.count16(offReturns + 2*int(c))) }
+func (v View) catText() int           { return v.textStart() + v.count16(offTier) + v.count16(offHousehold) }
+func (v View) catName(i int) int      { return int(le.Uint16(v.cat(i)[4:])) }
+func (v View) catShare(i int) float64 { return float64(le.Uint32(v.cat(i))) / 1e6 }
 
 // OfferKind says which offers OfferCount counts.
 type OfferKind uint8
