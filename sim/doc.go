@@ -41,6 +41,7 @@
 // 0.85 for any offer, redeems it and returns 90 % of such items; a splitter is a
 // looper with eight accounts, half of them declaring the same household.
 //
-// Every draw is a hash of seed, customer, day and purpose: two runs that differ
-// in the offers alone share all other luck.
+// Every draw is a hash of seed, customer, purpose and day (for what is in a basket:
+// number of the order), so that two runs that differ in the offers alone share the
+// luck of every day.
 package sim
