@@ -9,7 +9,7 @@ const (
 	// MaxPayload is the longest payload of an entry.
 	MaxPayload = 4 << 20 // 4 MiB
 	// MaxRecord is the longest value of a record.
-	MaxRecord = 1 << 20 // 1 MiB
+	MaxRecord = 1<<20 - 1<<10 // 1 MiB less 1 KiB for what a store adds
 	// MaxKey is the longest key of a record.
 	MaxKey = 1 << 10
 )

@@ -82,6 +82,7 @@ type group struct {
 	buf         []byte
 	first, last store.Position
 	min, max    int64 // business time
+	recorded    int64 // wall time of the last entry
 	marks       []mark
 	result      *result
 }
@@ -197,6 +198,7 @@ func (l *Log) add(f *frame, payload []byte) {
 	}
 	g.buf = appendFrame(g.buf, f, payload, l.salt)
 	g.last, g.min, g.max = f.Position, min(g.min, f.Time), max(g.max, f.Time)
+	g.recorded = f.Recorded
 	if f.erasing() {
 		l.markErased(f.Subject, f.Position)
 	}

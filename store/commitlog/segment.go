@@ -43,6 +43,7 @@ type SegmentInfo struct {
 	File             string
 	First, Last      store.Position // Last is First-1 if it is empty
 	MinTime, MaxTime int64          // business time of its entries, Unix milliseconds
+	Recorded         int64          // wall time of its last entry, Unix milliseconds
 	Bytes            int64          // used, header and seal included
 	Sealed           bool
 }
@@ -70,7 +71,7 @@ func (s *segment) grow(g *group) {
 	}
 	s.info.Bytes += int64(len(g.buf))
 	s.span(g.min, g.max)
-	s.info.Last = g.last
+	s.info.Last, s.info.Recorded = g.last, g.recorded
 }
 
 // span widens the times; to be called before Last moves.

@@ -81,7 +81,7 @@ func (w *walk) take(c *cursor, f *frame) error {
 	}
 	s.span(f.Time, f.Time)
 	c.skip(f)
-	s.info.Last, s.info.Bytes = f.Position, c.off
+	s.info.Last, s.info.Bytes, s.info.Recorded = f.Position, c.off, f.Recorded
 	return nil
 }
 

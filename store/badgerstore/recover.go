@@ -1,0 +1,160 @@
+package badgerstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/rebound-engine/rebound/store"
+	"github.com/rebound-engine/rebound/store/commitlog"
+)
+
+// recover brings records, Machine and index up to the end of the log.
+func (s *Store) recover(ctx context.Context) error {
+	c, err := loadCheckpoint(s.db)
+	if err != nil {
+		return err
+	}
+	if err := s.fits(c); err != nil {
+		return err
+	}
+	s.saved, s.recent = c, newRecent(c.indexed)
+	if err := s.restore(c); err != nil {
+		return err
+	}
+	r := &replay{s: s, c: c, complete: make(map[store.Subject]store.Position)}
+	s.recovery.From = max(c.replayFrom(), s.log.First())
+	if err := s.log.ScanAll(ctx, s.recovery.From, r.entry); err != nil {
+		return fmt.Errorf("replay from entry %d: %w", s.recovery.From, err)
+	}
+	s.recovery.Replayed = r.n
+	return nil
+}
+
+// loadCheckpoint returns the zero checkpoint if none was ever taken.
+func loadCheckpoint(db *badger.DB) (checkpoint, error) {
+	b, err := get(db, keyCheckpoint)
+	if err != nil || b == nil {
+		return checkpoint{}, err
+	}
+	return decodeCheckpoint(b)
+}
+
+// fits refuses a log and a state that do not belong together.
+func (s *Store) fits(c checkpoint) error {
+	first, last := s.log.First(), s.log.Appended()
+	switch {
+	case c == checkpoint{} && first > 1:
+		return fmt.Errorf("%s has no checkpoint, but the log begins at entry %d only; restore the folder from a backup: %w", dataFolder, first, store.ErrCorrupt)
+	case c == checkpoint{}:
+		return nil
+	case c.logID != s.log.ID():
+		return fmt.Errorf("%s belongs to log %016x, but %s is log %016x; restore both from one backup: %w", dataFolder, c.logID, logFolder, s.log.ID(), store.ErrCorrupt)
+	case max(c.records, c.machine, c.indexed) > last:
+		return fmt.Errorf("%s includes entry %d, but the log ends at %d; restore both from one backup: %w", dataFolder, max(c.records, c.machine, c.indexed), last, store.ErrCorrupt)
+	case min(c.records, c.machine)+1 < first:
+		return fmt.Errorf("%s includes entries up to %d, but the log begins at %d only; restore both from one backup: %w", dataFolder, min(c.records, c.machine), first, store.ErrCorrupt)
+	}
+	return nil
+}
+
+// restore hands the Machine its snapshot.
+func (s *Store) restore(c checkpoint) error {
+	if s.opts.Machine == nil {
+		return nil
+	}
+	var snapshot []byte
+	if c.chunks > 0 {
+		snapshot = []byte{}
+	}
+	for n := range c.chunks {
+		part, err := get(s.db, machineKey(c.machine, n))
+		if err != nil {
+			return err
+		}
+		if part == nil {
+			return fmt.Errorf("machine snapshot at entry %d: part %d of %d is missing: %w", c.machine, n, c.chunks, store.ErrCorrupt)
+		}
+		snapshot = append(snapshot, part...)
+	}
+	if err := s.opts.Machine.Restore(snapshot); err != nil {
+		return fmt.Errorf("restore machine at entry %d: %w", c.machine, err)
+	}
+	return nil
+}
+
+// replay takes entries in that the checkpoint does not include.
+type replay struct {
+	s        *Store
+	c        checkpoint
+	complete map[store.Subject]store.Position // what Badger's records of a subject include
+	n        int
+}
+
+func (r *replay) entry(e *store.Entry, k commitlog.Standing) error {
+	r.n++
+	if err := r.machine(e, k); err != nil {
+		return fmt.Errorf("entry %d: %w", e.Position, err)
+	}
+	if err := r.records(e, k); err != nil {
+		return fmt.Errorf("entry %d: %w", e.Position, err)
+	}
+	if k != commitlog.Gone && e.Position > r.c.indexed {
+		r.s.remember(e)
+	}
+	if r.s.table.bytes.Load() > r.s.opts.PendingBytes/2 {
+		_, err := r.s.flush(context.Background())
+		return err
+	}
+	return nil
+}
+
+func (r *replay) machine(e *store.Entry, k commitlog.Standing) error {
+	if r.s.opts.Machine == nil || e.Position <= r.c.machine {
+		return nil
+	}
+	if k == commitlog.Gone && e.Payload == nil {
+		return fmt.Errorf("its payload was overwritten, but the machine's snapshot is of entry %d; restore %s from the same backup as %s: %w",
+			r.c.machine, dataFolder, logFolder, store.ErrCorrupt)
+	}
+	return r.s.opts.Machine.Apply(e)
+}
+
+func (r *replay) records(e *store.Entry, k commitlog.Standing) error {
+	if e.Position <= r.c.records || k == commitlog.Gone {
+		return nil
+	}
+	complete, err := r.completeTo(e.Subject)
+	if err != nil || e.Position <= complete {
+		return err
+	}
+	if k == commitlog.Erasing {
+		return r.s.table.forget(e.Subject, e.Position)
+	}
+	m, err := r.s.fold(e.Header, e.Payload)
+	if err != nil {
+		return err
+	}
+	r.s.table.apply(m, e.Subject, e.Position)
+	return nil
+}
+
+// completeTo says which entries Badger's records of the subject include.
+func (r *replay) completeTo(of store.Subject) (store.Position, error) {
+	if at, ok := r.complete[of]; ok {
+		return at, nil
+	}
+	b, err := get(r.s.db, subjectKey(keySubject, of))
+	if err != nil {
+		return 0, err
+	}
+	var at store.Position
+	if b != nil {
+		if at, err = decodePosition(b); err != nil {
+			return 0, fmt.Errorf("subject %x: %w", of, err)
+		}
+	}
+	r.complete[of] = at
+	return at, nil
+}

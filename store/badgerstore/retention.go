@@ -1,0 +1,81 @@
+package badgerstore
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/rebound-engine/rebound/store"
+)
+
+// retain drops the segments the retention does not keep.
+func (s *Store) retain(ctx context.Context) error {
+	if err := s.usable(); err != nil {
+		return err
+	}
+	defer s.release()
+	before := s.droppable()
+	first := s.log.First()
+	if before <= first {
+		return nil
+	}
+	if err := s.dropIndex(ctx, first, before); err != nil {
+		return fmt.Errorf("take entries %d to %d out of the index: %w", first, before-1, err)
+	}
+	n, err := s.log.Drop(before)
+	if err != nil {
+		return err
+	}
+	s.opts.Logger.Info("store: dropped old segments", "segments", n, "first", uint64(s.log.First()))
+	return nil
+}
+
+// droppable is the first position that has to be kept.
+func (s *Store) droppable() store.Position {
+	s.checkpointMu.Lock()
+	included := s.saved.replayFrom()
+	s.checkpointMu.Unlock()
+	all := s.log.Segments()
+	var newer int64
+	for _, g := range all {
+		newer += g.Bytes
+	}
+	keep := all[0].First
+	for _, g := range all {
+		newer -= g.Bytes
+		if !g.Sealed || g.Last >= included || !s.expired(g.Recorded, newer) {
+			break
+		}
+		keep = g.Last + 1
+	}
+	return keep
+}
+
+func (s *Store) expired(recorded, newer int64) bool {
+	r := s.opts.Retention
+	old := r.Age > 0 && recorded < s.opts.Clock().Add(-r.Age).UnixMilli()
+	return old || r.Bytes > 0 && newer >= r.Bytes
+}
+
+// dropIndex takes the terms of entries out that are about to go; durably, so
+// that no term outlives its entry.
+func (s *Store) dropIndex(ctx context.Context, from, before store.Position) error {
+	if s.opts.Index == nil {
+		return nil
+	}
+	w := s.db.NewWriteBatch()
+	defer w.Cancel()
+	err := s.log.Scan(ctx, from, func(e *store.Entry) error {
+		if e.Position >= before {
+			return store.Stop
+		}
+		return s.unindex(w, e)
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Join(s.dir, dataFolder))
+}
