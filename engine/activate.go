@@ -52,6 +52,7 @@ func (e *Engine) Activate(ctx context.Context, b *rules.Bundle, o ActivateOption
 			return nil, fmt.Errorf("activate bundle %q: %w", b.Name(), err)
 		}
 	}
+	e.startDoubt(s)
 	e.active.Store(s)
 	return a, nil
 }
@@ -68,6 +69,8 @@ func (e *Engine) Active() (*rules.Bundle, bool) {
 // Resume puts the last logged bundle back into force, after a restart. It
 // returns ErrNotFound if none was ever activated.
 func (e *Engine) Resume(ctx context.Context) (*Activation, error) {
+	e.swap <- struct{}{}
+	defer func() { <-e.swap }()
 	last, err := e.Activations(ctx, 1)
 	if err != nil {
 		return nil, err
@@ -83,6 +86,7 @@ func (e *Engine) Resume(ctx context.Context) (*Activation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("resume bundle %q: %w", a.Name, err)
 	}
+	e.startDoubt(s)
 	e.active.Store(s)
 	return a, nil
 }

@@ -31,14 +31,20 @@ func (o *override) room(b *budgetRoom) {
 // choose is steps 8 (shadow prices), 9 and 10 under the ledger's lock. It
 // changes the decision, not the ledger.
 func (t *task) choose(l *Ledger) {
+	t.admit(l)
+	t.draw()
+}
+
+// admit finds A': what fits caps and every budget.
+func (t *task) admit(l *Ledger) {
 	t.rooms(l)
+	t.slices(l)
 	for i := 1; i < len(t.d.Candidates); i++ {
 		if c := &t.d.Candidates[i]; c.Scored {
 			t.price(c, i)
 			t.fit(l, c)
 		}
 	}
-	t.draw()
 }
 
 // rooms reads every budget of the scope. What the superseded decision holds
@@ -110,6 +116,9 @@ func (t *task) fit(l *Ledger, c *Candidate) {
 			c.reject(StageLedger, t.exhausted(b, c, expected))
 			return
 		}
+	}
+	if t.sliced() {
+		t.wants(c.Ceiling, expected)
 	}
 	c.Fits, c.Stage = true, StageDraw
 }

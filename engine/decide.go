@@ -33,7 +33,8 @@ type task struct {
 	fallback bool    // nothing could be scored
 	body     [16]byte
 	offers   offerList
-	live     string // a decision that answers already
+	live     string         // a decision that answers already
+	slice    store.Position // a budget slice that has to be on disk first
 	before   *offerItem
 	change   ledgerChange
 	override *override           // of a what-if
@@ -291,7 +292,21 @@ func (t *task) assignHoldout() {
 // record is steps 9 to 13: under the customer's and the ledger's lock the draw
 // is made and one entry appended; what fn appended is acknowledged on return.
 func (t *task) record(anew bool) (*Decision, error) {
-	locked := t.e.opts.Clock()
+	for {
+		locked := t.e.opts.Clock()
+		d, err := t.recordOnce(anew, locked)
+		if err != nil || t.slice == 0 {
+			return d, err
+		}
+		if err := t.e.awaitDurable(t.ctx, t.slice); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// recordOnce leaves t.slice set if a budget slice has to be on disk first.
+func (t *task) recordOnce(anew bool, locked time.Time) (*Decision, error) {
+	t.slice = 0
 	err := t.e.opts.Store.Update(t.ctx, t.d.Subject, func(tx store.Tx) error {
 		var err error
 		if t.offers, err = readOffers(tx, t.d.Subject); err != nil {
@@ -306,7 +321,7 @@ func (t *task) record(anew bool) (*Decision, error) {
 		}
 		return t.commit(tx, locked)
 	})
-	if err != nil {
+	if err != nil || t.slice != 0 {
 		return nil, unavailable(err)
 	}
 	if t.live != "" {
@@ -324,7 +339,14 @@ func (t *task) commit(tx store.Tx, locked time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.advance(milli(t.now))
-	t.choose(l)
+	t.admit(l)
+	var err error
+	if t.sliced() {
+		if t.slice, err = t.debitSlices(tx, l, false); err != nil || t.slice != 0 {
+			return err
+		}
+	}
+	t.draw()
 	t.d.ID = t.decisionID()
 	t.conclude()
 	t.d.Timings.Ledger = t.e.opts.Clock().Sub(locked)
@@ -338,7 +360,21 @@ func (t *task) commit(tx store.Tx, locked time.Time) error {
 	l.change(&t.change, milli(t.now))
 	l.at = max(l.at, at)
 	t.e.happened(milli(t.now))
+	t.debitAhead(tx, l)
 	return nil
+}
+
+// debitAhead keeps slices ready, so that few decisions wait for one. If that
+// fails the next decision asks again; this one is in the log.
+func (t *task) debitAhead(tx store.Tx, l *Ledger) {
+	if !t.sliced() {
+		return
+	}
+	t.rooms(l)
+	t.slices(l)
+	if _, err := t.debitSlices(tx, l, true); err != nil {
+		t.d.Degraded = append(t.d.Degraded, Degradation{Subject: "budget slices", Cause: err.Error()})
+	}
 }
 
 func (t *task) appendRepeat(tx store.Tx) error {

@@ -20,6 +20,9 @@ type Options struct {
 	// NewFold, Index and the Ledger below.
 	Store  store.Store
 	Ledger *Ledger
+	// Mode is the store's. In bounded mode the store must have a method
+	// Durable() store.Position, and budgets are spent from slices that are on disk.
+	Mode store.Mode
 	// Clock is wall time; time.Now if nil.
 	Clock func() time.Time
 	// EventClock lets business time follow the log and AsOf, instead of the wall clock.
@@ -47,6 +50,9 @@ type Engine struct {
 	newest atomic.Int64 // business time of the newest entry, Unix ms
 	calls  inflight
 	swap   chan struct{} // one activation at a time
+
+	durable  durable      // nil in lossless mode
+	validity atomic.Int64 // longest of the bundles seen, ms
 }
 
 // New checks the options and picks up business time where the log ends. The
@@ -70,6 +76,12 @@ func New(o Options) (*Engine, error) {
 		o.MaxSkew = 5 * time.Minute
 	}
 	e := &Engine{opts: o, swap: make(chan struct{}, 1)}
+	if o.Mode == store.Bounded {
+		var ok bool
+		if e.durable, ok = o.Store.(durable); !ok {
+			return nil, errors.New("new engine: bounded mode needs a store that tells what is on disk")
+		}
+	}
 	e.calls.init()
 	if err := e.pickUpTime(); err != nil {
 		return nil, fmt.Errorf("new engine: %w", err)

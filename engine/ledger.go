@@ -22,7 +22,6 @@ type Ledger struct {
 	open     map[string]*reservation
 	expiring expiryQueue
 	units    map[unitKey][]mark
-	slices   bool // debit slices before spending (bounded mode)
 }
 
 // NewLedger returns an empty ledger, to be handed to the store as its Machine.
@@ -62,8 +61,11 @@ type account struct {
 	redeemed int64 // number of settlements
 	carried  int64 // shadow price the period began with, 1e-6
 	debited  int64 // slices debited in the log (bounded mode)
-	doubt    int64 // debited before a crash and not accounted for; counts as spent
-	doubtEnd int64 // when the last token of the doubt has expired
+
+	// Not part of a snapshot: what is in doubt follows from what a start finds.
+	doubt      int64   // debited before a crash and not accounted for; counts as spent
+	doubtSince int64   // business time of that start
+	pending    []slice // debits not on disk yet
 }
 
 // reservation is one open token, or the trace of one in the caps.

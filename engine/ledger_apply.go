@@ -18,6 +18,11 @@ func (l *Ledger) Apply(e *store.Entry) error {
 	if touches {
 		l.change(&change, e.Time)
 	}
+	if e.Kind == KindSlice {
+		if err := l.applySlice(e.Payload); err != nil {
+			return fmt.Errorf("ledger: entry %d: %w", e.Position, err)
+		}
+	}
 	l.at = max(l.at, e.Position)
 	return nil
 }

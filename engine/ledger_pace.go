@@ -31,6 +31,8 @@ type budgetRoom struct {
 	settled    int64
 	doubt      int64
 	allowed    int64 // limit less buffer, as far as pacing lets it go now
+	granted    int64 // of slices on disk
+	want       int64 // what a slice is asked for
 }
 
 // take is what one offer needs of the budget.

@@ -110,9 +110,9 @@ func (l *Ledger) restoreField(f field) error {
 	return nil
 }
 
-func (a *account) amounts() [14]*int64 {
+func (a *account) amounts() [12]*int64 {
 	return [...]*int64{&a.start, &a.end, &a.limit, &a.issued, &a.reserved, &a.returned, &a.expected,
-		&a.variance, &a.settled, &a.redeemed, &a.carried, &a.debited, &a.doubt, &a.doubtEnd}
+		&a.variance, &a.settled, &a.redeemed, &a.carried, &a.debited}
 }
 
 func (a *account) append(w *wire) {
