@@ -23,6 +23,8 @@ type ActivateOptions struct {
 	// By and Request say who asked, with which request id. They are logged; with
 	// either of them a bundle that is in force already is logged again.
 	By, Request string
+	// Signature of the digest, logged as it is; the engine does not check it.
+	Signature string
 }
 
 // Activate compiles a bundle, logs it with its files and puts it into force for
@@ -36,7 +38,7 @@ func (e *Engine) Activate(ctx context.Context, b *rules.Bundle, o ActivateOption
 		return nil, fmt.Errorf("activate bundle %q: %w", b.Name(), context.Cause(ctx))
 	}
 	before := e.active.Load()
-	a := &Activation{Digest: b.Digest(), Name: b.Name(), Version: b.Version(), At: e.businessNow(e.opts.Clock()).UTC(), Rollback: o.Rollback, By: o.By, Request: o.Request, Bundle: b, Files: b.Files()}
+	a := &Activation{Digest: b.Digest(), Name: b.Name(), Version: b.Version(), At: e.businessNow(e.opts.Clock()).UTC(), Rollback: o.Rollback, By: o.By, Request: o.Request, Signature: o.Signature, Bundle: b, Files: b.Files()}
 	if before != nil {
 		a.Previous = before.digest
 	}

@@ -320,6 +320,7 @@ func (a *Activation) append(b []byte) []byte {
 	}
 	w.text(8, a.By)
 	w.text(9, a.Request)
+	w.text(10, a.Signature)
 	return w.b
 }
 
@@ -345,6 +346,8 @@ func parseActivation(b []byte) (*Activation, error) {
 			a.By = f.text()
 		case 9:
 			a.Request = f.text()
+		case 10:
+			a.Signature = f.text()
 		}
 		return nil
 	})

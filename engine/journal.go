@@ -51,16 +51,17 @@ type Budget struct {
 
 // Activation is one activation of a bundle.
 type Activation struct {
-	Digest   string
-	Name     string
-	Version  int
-	At       time.Time
-	Position store.Position
-	Previous string // digest of the bundle before; empty for the first
-	Rollback bool
-	By       string        // who asked, in the caller's words; may be empty
-	Request  string        // id of the request that asked; may be empty
-	Bundle   *rules.Bundle // nil when read from the log
-	Files    map[string][]byte
-	apart    map[string]string // SHA-256 of files logged apart, by path
+	Digest    string
+	Name      string
+	Version   int
+	At        time.Time
+	Position  store.Position
+	Previous  string // digest of the bundle before; empty for the first
+	Rollback  bool
+	By        string        // who asked, in the caller's words; may be empty
+	Request   string        // id of the request that asked; may be empty
+	Signature string        // of the digest, as rules.Sign writes it; may be empty
+	Bundle    *rules.Bundle // nil when read from the log
+	Files     map[string][]byte
+	apart     map[string]string // SHA-256 of files logged apart, by path
 }
