@@ -25,8 +25,9 @@ type Scorer struct {
 	first    []int32  // per feature f: columns[first[f]:first[f+1]] test it
 	columns  []column
 	// Numeric nodes by column and threshold: a row above uniq[i] makes entries up to ends[i] false.
-	uniq []float64
-	ends []int32
+	uniq   []float64
+	ends   []int32
+	bucket []int32 // first threshold of each bucket of each column, and the end
 	// Entries: what a false node clears.
 	entryTree []uint16
 	entryMask []uint64
@@ -42,8 +43,12 @@ type Scorer struct {
 
 // column is the nodes that test one feature under one rule for missing values.
 type column struct {
-	missing                uint8 // NodeMissingNaN, NodeMissingZero or 0
-	from, to               int32 // thresholds in uniq
+	missing  uint8 // NodeMissingNaN, NodeMissingZero or 0
+	from, to int32 // thresholds in uniq
+	// A value v lies in bucket (v-low)*scale of the column, clamped to 0..last.
+	// The rule never falls as v grows, so thresholds in lower buckets are below v.
+	low, scale, last       float64
+	bucket                 int32 // first of its buckets
 	entry                  int32 // first entry
 	missFrom, missTo       int32 // entries that a missing value makes false
 	specialFrom, specialTo int32 // categorical and equality nodes
@@ -151,20 +156,33 @@ func (s *Scorer) falseNodes(c *column, v float64) int32 {
 	if v != v {
 		v = 0
 	}
-	at, n := c.from, c.to-c.from
+	at := s.bucket[c.bucket+c.place(v):]
+	from, n := at[0], at[1]-at[0]
 	for n > 0 {
 		half := n >> 1
-		if s.uniq[at+half] < v {
-			at += half + 1
+		if s.uniq[from+half] < v {
+			from += half + 1
 			n -= half + 1
 		} else {
 			n = half
 		}
 	}
-	if at == c.from {
+	if from == c.from {
 		return c.entry
 	}
-	return s.ends[at-1]
+	return s.ends[from-1]
+}
+
+// place is the bucket of v.
+func (c *column) place(v float64) int32 {
+	switch at := (v - c.low) * c.scale; {
+	case at >= c.last:
+		return int32(c.last)
+	case at > 0:
+		return int32(at)
+	default:
+		return 0
+	}
 }
 
 func (s *Scorer) clear(masks []uint64, from, to int32) {

@@ -125,6 +125,7 @@ func (s *Scorer) addColumn(missing uint8, all []flatNode) {
 	c := column{missing: missing, from: int32(len(s.uniq)), entry: int32(len(s.entryTree))}
 	s.addNumeric(numeric)
 	c.to = int32(len(s.uniq))
+	s.addBuckets(&c)
 	c.missFrom = int32(len(s.entryTree))
 	s.addMissing(missRight)
 	c.missTo = int32(len(s.entryTree))
@@ -145,6 +146,31 @@ func (s *Scorer) addNumeric(nodes []flatNode) {
 			s.ends = append(s.ends, int32(len(s.entryTree)))
 		}
 	}
+}
+
+// maxBuckets bounds the buckets of one column.
+const maxBuckets = 256
+
+// addBuckets spreads the thresholds of a column over buckets of equal width, so
+// that a search starts next to its end. The widths leave out the outermost
+// thresholds, which may lie far off.
+func (s *Scorer) addBuckets(c *column) {
+	uniq := s.uniq[c.from:c.to]
+	c.bucket = int32(len(s.bucket))
+	if n := len(uniq); n > 1 {
+		low, high, count := uniq[n/16], uniq[n-1-n/16], float64(min(n, maxBuckets))
+		if scale := count / (high - low); scale > 0 && !math.IsInf(scale, 0) && !math.IsInf(low, 0) {
+			c.low, c.scale, c.last = low, scale, count-1
+		}
+	}
+	next := c.from
+	for b := range int32(c.last) + 1 {
+		for next < c.to && c.place(s.uniq[next]) < b {
+			next++
+		}
+		s.bucket = append(s.bucket, next)
+	}
+	s.bucket = append(s.bucket, c.to)
 }
 
 // addMissing merges the nodes of each tree: nodes come in tree order.
