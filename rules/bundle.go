@@ -217,6 +217,7 @@ func (l *loader) bundle(schema Schema) *Bundle {
 	if root == nil {
 		return b
 	}
+	facts.rates = slices.ContainsFunc(children, func(d *document) bool { return d.spec.has("exchange") })
 	builder := newEnvBuilder(schema)
 	top := l.company(root, builder, facts)
 	if top == nil {
@@ -226,6 +227,9 @@ func (l *loader) bundle(schema Schema) *Bundle {
 	b.facts, b.categories = facts.byScope(b.env), facts.categories
 	l.mergeScopes(b, top, children)
 	b.addDescribedScopes(facts)
+	if facts.rates {
+		b.addRates()
+	}
 	if !l.errors() {
 		l.analyse(b)
 	}
@@ -276,6 +280,16 @@ func (l *loader) mergeScopes(b *Bundle, top *state, children []*document) {
 		states[d.scope] = l.child(d, parent)
 		b.policies[d.scope] = states[d.scope].Policy
 	}
+}
+
+// addRates gives every scope the fact of its currency rate.
+func (b *Bundle) addRates() {
+	withRates := make(map[string][]Fact, len(b.scopes))
+	for _, scope := range b.scopes {
+		rate := Fact{Slot: b.env.Slot("store." + currencyRate), Type: Number, Number: b.policies[scope].CurrencyRate}
+		withRates[scope] = append(slices.Clip(b.StoreFacts(scope)), rate)
+	}
+	b.facts = withRates
 }
 
 // addDescribedScopes makes the stores of the reference files known: they share

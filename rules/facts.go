@@ -37,7 +37,12 @@ type factTable struct {
 	stores     map[string]map[string]Fact // scope -> name -> value
 	places     map[string]node            // of each scope
 	categories map[string]map[string]float64
+	rates      bool // a scope has a currency of its own
 }
+
+// currencyRate is the fact that every scope has when one has a currency of its
+// own: Policy.CurrencyRate, to write amounts in expressions as 15 * store.currency_rate.
+const currencyRate = "currency_rate"
 
 type factKind struct {
 	typ Type
@@ -121,6 +126,10 @@ func (l *loader) storeValues(t *factTable, m *mapping) map[string]Fact {
 			l.add("RB1012", m.name[name], "the fact %s cannot be read as store.%s", quoteShort(name), name).expected("lower-case letters, digits and '_', starting with a letter")
 			continue
 		}
+		if name == currencyRate {
+			l.add("RB1012", m.name[name], "the fact %s follows from the scope's exchange", name).expected("another name, or exchange in the scope's policy")
+			continue
+		}
 		fact, ok := l.factValue(v, m.what+"."+name)
 		if !ok {
 			continue
@@ -195,6 +204,9 @@ func (t *factTable) declare(b *envBuilder) {
 		}
 		v.Name, v.Origin = "store."+name, OriginReference
 		b.add(v)
+	}
+	if t.rates {
+		b.add(Variable{Name: "store." + currencyRate, Type: Number, Origin: OriginReference, Doc: "units of the scope's currency per unit of the company's"})
 	}
 }
 

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -8,19 +10,15 @@ import (
 	"github.com/rebound-engine/rebound/internal/currency"
 )
 
-// state is the effective policy of one scope while the tree is merged, with the
-// places of amounts that a child in another currency reads again.
+// state is the effective policy of one scope while the tree is merged.
 type state struct {
 	*Policy
-	ceilings    []node
-	maxLimit    node
-	exploration node
-	budgetIDs   map[string]Source
+	budgetIDs map[string]Source // of the whole bundle
 }
 
 // company builds the root policy and the environment of the whole bundle.
 func (l *loader) company(d *document, b *envBuilder, facts *factTable) *state {
-	p := &Policy{Chain: []string{""}, Location: time.UTC}
+	p := &Policy{Chain: []string{""}, Location: time.UTC, CurrencyRate: 1}
 	st := &state{Policy: p, budgetIDs: map[string]Source{}}
 	if !d.spec.require("currency", "outcomes", "models", "goals", "offers") || !l.place(d, st) {
 		return nil
@@ -30,7 +28,6 @@ func (l *loader) company(d *document, b *envBuilder, facts *factTable) *state {
 	ids := make([]string, len(drafts))
 	for i := range drafts {
 		ids[i] = drafts[i].offer.ID
-		st.ceilings = append(st.ceilings, drafts[i].ceiling)
 	}
 	p.Outcomes = l.outcomes(d, ids)
 	goals := l.goals(d)
@@ -43,11 +40,6 @@ func (l *loader) company(d *document, b *envBuilder, facts *factTable) *state {
 		p.Goals = append(p.Goals, l.compileGoal(d, g))
 	}
 	p.Holdout, p.Explore, p.Selection = l.holdout(d), l.explore(d, p.Currency), l.selection(d)
-	if explore := d.spec.get("explore"); explore.isMap() {
-		if m, ok := l.openMap(explore, "explore", nil); ok {
-			st.exploration = m.get("maxLiability")
-		}
-	}
 	p.Bounds = Bounds{MaxPercentOff: -1, MaxLiability: -1}
 	l.limits(d, st)
 	l.windows(d, p)
@@ -90,10 +82,14 @@ func (l *loader) place(d *document, st *state) bool {
 			return false
 		}
 		changed := st.Currency != "" && st.Currency != code
+		inherited := st.Exponent
 		st.Currency, st.Exponent, st.CurrencySource = code, exponent, d.at(d.spec.get("currency"))
 		if changed {
-			l.convert(d, st)
+			l.convert(d, st, inherited)
 		}
+	}
+	if d.spec.has("exchange") && st.CurrencySource.Scope != d.scope {
+		l.add("RB3012", d.spec.name["exchange"], "exchange stands without a currency of its own").expected("currency and exchange together")
 	}
 	if d.spec.has("timezone") {
 		zone, err := time.LoadLocation(d.spec.text("timezone"))
@@ -106,30 +102,63 @@ func (l *loader) place(d *document, st *state) bool {
 	return true
 }
 
-// convert reads the inherited amounts again in a child's own currency: the number
-// stays, the unit is the child's. Budgets cannot follow.
-func (l *loader) convert(d *document, st *state) {
+// convert turns inherited amounts into a child's own currency by its exchange
+// rate, rounding towards the retailer's caution. Budgets cannot follow.
+func (l *loader) convert(d *document, st *state, inherited int) {
 	for _, b := range st.Budgets {
 		l.add("RB3012", d.spec.get("currency"), "the budget %s is in %s and cannot be charged by decisions in %s", b.ID, b.Currency, st.Currency).
 			relate(b.Source.Position, "the budget").help("declare budgets at the scopes of one currency")
 	}
-	amount := func(v node, fallback int64) int64 {
-		if v.Node == nil {
-			return fallback
+	if !d.spec.has("exchange") {
+		l.add("RB3012", d.spec.get("currency"), "the scope changes its currency without an exchange rate").
+			expected("exchange: how many " + st.Currency + " one unit of the parent's currency is in inherited amounts")
+		return
+	}
+	rate := d.spec.number("exchange", 1, 1e-6, 1e6)
+	st.CurrencyRate *= rate
+	scale := math.Pow10(inherited)
+	amount := func(minor int64) int64 {
+		if minor < 0 {
+			return minor
 		}
-		minor, err := currency.Parse(v.Value, st.Currency)
+		converted, err := currency.RoundDown(float64(minor)/scale*rate, st.Currency)
 		if err != nil {
-			l.add("RB3012", d.spec.get("currency"), "the inherited amount %s is none in %s", v.Value, st.Currency).relate(v.position(), "inherited from here")
-			return fallback
+			l.add("RB3012", d.spec.get("exchange"), "an inherited amount cannot be converted: %v", err)
+			return minor
 		}
-		return minor
+		return converted
 	}
-	st.Offers = slices.Clone(st.Offers)
-	for i := range st.Offers {
-		st.Offers[i].Ceiling = amount(st.ceilings[i], st.Offers[i].Ceiling)
+	convertPolicy(st.Policy, rate, amount)
+}
+
+// convertPolicy replaces every amount of a policy: ceilings, bounds, values per
+// unit, exploration, and outcomes in money.
+func convertPolicy(p *Policy, rate float64, amount func(int64) int64) {
+	p.Offers = slices.Clone(p.Offers)
+	for i := range p.Offers {
+		p.Offers[i].Ceiling = amount(p.Offers[i].Ceiling)
 	}
-	st.Bounds.MaxLiability = amount(st.maxLimit, st.Bounds.MaxLiability)
-	st.Explore.MaxLiability = amount(st.exploration, st.Explore.MaxLiability)
+	p.Goals = slices.Clone(p.Goals)
+	for i := range p.Goals {
+		if p.Goals[i].Unit != "money" { // of money, the value is a discount
+			p.Goals[i].Value *= rate
+		}
+	}
+	p.Bounds.MaxLiability = amount(p.Bounds.MaxLiability)
+	p.Explore.MaxLiability = amount(p.Explore.MaxLiability)
+	p.Explore.Scale *= rate
+	p.Outcomes = slices.Clone(p.Outcomes)
+	for i := range p.Outcomes {
+		o := &p.Outcomes[i]
+		if o.Unit != "money" || o.Model != ModelPrior {
+			continue
+		}
+		o.Without *= rate
+		o.Prior = maps.Clone(o.Prior)
+		for offer, lift := range o.Prior {
+			o.Prior[offer] = Lift{Mean: lift.Mean * rate, SD: lift.SD * rate}
+		}
+	}
 }
 
 // child derives the policy of a scope from its parent's.

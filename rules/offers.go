@@ -13,8 +13,7 @@ var offerKeys = []string{"id", "kind", "params", "appliesTo", "phases", "channel
 // offerDraft is an offer whose expressions wait for the environment.
 type offerDraft struct {
 	*mapping
-	offer   Offer
-	ceiling node
+	offer Offer
 }
 
 // offers reads the section without its expressions.
@@ -25,7 +24,7 @@ func (l *loader) offers(d *document, code string) []offerDraft {
 		if !m.require("id", "kind", "validity", "liability", "maxLiability") {
 			continue
 		}
-		draft := offerDraft{mapping: m, ceiling: m.get("maxLiability")}
+		draft := offerDraft{mapping: m}
 		o := &draft.offer
 		o.ID, o.Index, o.Source = m.id("id"), len(out), d.at(m.get("id"))
 		m.what = "offer " + o.ID

@@ -98,6 +98,9 @@ type Policy struct {
 	Explore     Explore
 	Selection   Selection
 	Disclosures []Disclosure
+	// CurrencyRate is how many units of Currency inherited amounts took one unit of
+	// the company's currency for; 1 unless a scope has a currency of its own.
+	CurrencyRate float64
 	// Where currency and time zone were written.
 	CurrencySource, LocationSource Source
 }

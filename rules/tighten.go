@@ -35,7 +35,7 @@ func (l *loader) bounds(d *document, st *state) {
 			l.add("RB3001", v, "max_liability rises from %s to %s", was, v.Value).
 				expected("at most "+was).relate(b.LiabilitySource.Position, "the inherited bound")
 		} else {
-			b.MaxLiability, b.LiabilitySource, st.maxLimit = x, d.at(v), v
+			b.MaxLiability, b.LiabilitySource = x, d.at(v)
 		}
 	}
 }
