@@ -11,17 +11,17 @@ import (
 	"github.com/rebound-engine/rebound/engine"
 	"github.com/rebound-engine/rebound/rules"
 	"github.com/rebound-engine/rebound/server"
-	"github.com/rebound-engine/rebound/store"
 )
 
 // Validate implements server.Policies: it compiles the files and their test
 // suites and opens their models, without using any of them.
 func (p *Policies) Validate(ctx context.Context, files map[string][]byte) (digest string, found []rules.Diagnostic, err error) {
-	if files, err = visible(files); err != nil {
+	c, err := visible(files)
+	if err != nil {
 		return "", nil, err
 	}
-	_, found, err = Check(ctx, files)
-	return rules.Digest(files), found, err
+	_, found, err = Check(ctx, c.files)
+	return rules.Digest(c.files), found, err
 }
 
 // Check compiles a bundle, its test suites and its models and returns every
@@ -67,15 +67,22 @@ func diagnostics(err error) ([]rules.Diagnostic, error) {
 	return nil, err
 }
 
-// visible drops hidden files, as reading a directory does, and refuses paths that leave the bundle.
-func visible(files map[string][]byte) (map[string][]byte, error) {
-	out := make(map[string][]byte, len(files))
+// contents is a bundle as it was handed over.
+type contents struct {
+	files     map[string][]byte // what the digest covers
+	signature string
+}
+
+// visible drops hidden files, as reading a directory does, all but the
+// signature, and refuses paths that leave the bundle.
+func visible(files map[string][]byte) (contents, error) {
+	out := contents{files: make(map[string][]byte, len(files)), signature: string(files[rules.SignatureFile])}
 	for name, content := range files {
 		if !fs.ValidPath(name) || name == "." {
-			return nil, &engine.FieldError{Field: "bundle.files", Hint: fmt.Sprintf("%q is no path inside a bundle; write it like regions/us.yaml", name)}
+			return contents{}, &engine.FieldError{Field: "bundle.files", Hint: fmt.Sprintf("%q is no path inside a bundle; write it like regions/us.yaml", name)}
 		}
 		if !hidden(name) {
-			out[name] = content
+			out.files[name] = content
 		}
 	}
 	return out, nil
@@ -94,7 +101,7 @@ func hidden(name string) bool {
 // Activate implements server.Policies. A repeated request id with the same
 // files gives the first answer again; with others it is engine.ErrRequestIDReused.
 func (p *Policies) Activate(ctx context.Context, c *server.Change) (server.BundleStatus, []rules.Diagnostic, error) {
-	files, err := visible(c.Files)
+	given, err := visible(c.Files)
 	if err != nil {
 		return server.BundleStatus{}, nil, err
 	}
@@ -104,7 +111,7 @@ func (p *Policies) Activate(ctx context.Context, c *server.Change) (server.Bundl
 	}
 	defer unlock()
 	if s, ok := p.known.to(c.RequestID); ok {
-		if s.Rollback || s.Digest != rules.Digest(files) {
+		if s.Rollback || s.Digest != rules.Digest(given.files) {
 			return server.BundleStatus{}, nil, engine.ErrRequestIDReused
 		}
 		return s, nil, nil
@@ -112,11 +119,11 @@ func (p *Policies) Activate(ctx context.Context, c *server.Change) (server.Bundl
 	if err := p.expected(c.Expected); err != nil {
 		return server.BundleStatus{}, nil, err
 	}
-	b, err := p.compile(files)
+	b, err := p.compile(given)
 	if err != nil {
 		return server.BundleStatus{}, nil, err
 	}
-	s, err := p.use(ctx, b, server.SourceAPI, c.RequestID)
+	s, err := p.use(ctx, b, given.signature, server.SourceAPI, c.RequestID)
 	if err != nil {
 		return server.BundleStatus{}, nil, asDiagnostic(err)
 	}
@@ -158,45 +165,36 @@ func (p *Policies) Rollback(ctx context.Context, c *server.Change) (server.Bundl
 	if err := p.expected(c.Expected); err != nil {
 		return server.BundleStatus{}, err
 	}
-	at, err := p.earlier(ctx, c.Digest)
+	to, err := p.earlier(ctx, c.Digest)
 	if err != nil {
 		return server.BundleStatus{}, err
 	}
-	b, err := p.engine.LoggedBundle(ctx, at)
+	if err := p.verify(to.Digest, to.Signature); err != nil {
+		return server.BundleStatus{}, err
+	}
+	b, err := p.engine.LoggedBundle(ctx, to.Position)
 	if err != nil {
 		return server.BundleStatus{}, err
 	}
-	return p.use(ctx, b, server.SourceRollback, c.RequestID)
+	return p.use(ctx, b, to.Signature, server.SourceRollback, c.RequestID)
 }
 
 // earlier finds the newest activation of a digest, or of any but the active one.
-func (p *Policies) earlier(ctx context.Context, digest string) (at store.Position, err error) {
+func (p *Policies) earlier(ctx context.Context, digest string) (to *engine.Activation, err error) {
 	active, _ := p.Active()
 	err = p.engine.WalkActivations(ctx, func(a *engine.Activation) bool {
 		if digest == "" && a.Digest != active.Digest || digest != "" && a.Digest == digest {
-			at = a.Position
+			to = a
 		}
-		return at == 0
+		return to == nil
 	})
 	switch {
 	case err != nil:
-		return 0, err
-	case at == 0 && digest == "":
-		return 0, server.ErrNoEarlierBundle
-	case at == 0:
-		return 0, fmt.Errorf("digest %q: %w", digest, server.ErrBundleNotFound)
+		return nil, err
+	case to == nil && digest == "":
+		return nil, server.ErrNoEarlierBundle
+	case to == nil:
+		return nil, fmt.Errorf("digest %q: %w", digest, server.ErrBundleNotFound)
 	}
-	return at, nil
-}
-
-// Effective implements server.Policies. A store may be named by its own number
-// where that is unique.
-func (p *Policies) Effective(_ context.Context, scope string) (*server.Effective, error) {
-	status, ok := p.Active()
-	if !ok {
-		return nil, engine.ErrNoBundle
-	}
-	e := EffectiveOf(status.Bundle, scope)
-	e.Status = status
-	return e, nil
+	return to, nil
 }

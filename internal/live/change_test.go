@@ -129,7 +129,10 @@ func TestHiddenFilesDoNotCount(t *testing.T) {
 // TestReloadsUnderLoad switches bundles 1,000 times while decisions are made:
 // none fails, each is made by one of the bundles, and memory comes back.
 func TestReloadsUnderLoad(t *testing.T) {
-	const reloads, callers = 1000, 4
+	reloads, callers := int64(1000), int64(4)
+	if testing.Short() {
+		reloads = 100
+	}
 	w := newWorld(t)
 	digests := map[string]bool{}
 	for v := range 2 {
@@ -152,7 +155,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 	}
 	heap := heapInUse()
 	for i := range reloads {
-		w.activate(&server.Change{Files: bundle(i%2 + 1)})
+		w.activate(&server.Change{Files: bundle(int(i%2) + 1)})
 	}
 	done.Store(true)
 	wg.Wait()

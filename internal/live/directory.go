@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -13,7 +14,7 @@ import (
 // last acted on (see the package comment). A bad bundle is an error only when
 // there is nothing else to go on with; otherwise it is logged, and what is active stays.
 func (p *Policies) Directory(ctx context.Context, dir string) error {
-	files, err := readDirectory(dir)
+	found, err := readDirectory(dir)
 	if err != nil {
 		return err
 	}
@@ -22,7 +23,7 @@ func (p *Policies) Directory(ctx context.Context, dir string) error {
 		return err
 	}
 	defer unlock()
-	err = p.act(ctx, files, server.SourceDirectory)
+	err = p.act(ctx, found, server.SourceDirectory)
 	if err == nil || passing(err) {
 		return err
 	}
@@ -35,32 +36,37 @@ func (p *Policies) Directory(ctx context.Context, dir string) error {
 }
 
 // act activates files of a directory unless it showed the same before. The caller holds the turn.
-func (p *Policies) act(ctx context.Context, files map[string][]byte, source server.Source) error {
-	digest := rules.Digest(files)
-	if digest == p.seen {
+func (p *Policies) act(ctx context.Context, found contents, source server.Source) error {
+	now := found.sight()
+	if now == p.seen {
 		return nil
 	}
-	b, err := p.compile(files)
+	b, err := p.compile(found)
 	if err == nil {
-		_, err = p.use(ctx, b, source, "")
+		_, err = p.use(ctx, b, found.signature, source, "")
 	}
 	if err == nil || !passing(err) {
-		p.seen = digest
+		p.seen = now
 	}
 	return err
 }
 
-func readDirectory(dir string) (files map[string][]byte, err error) {
+// sight is what a directory shows at one time.
+type sight struct{ digest, signature string }
+
+func (c *contents) sight() sight { return sight{rules.Digest(c.files), c.signature} }
+
+func readDirectory(dir string) (c contents, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("read policies: %w", err)
+		return c, fmt.Errorf("read policies: %w", err)
 	}
-	files, err = ReadFiles(root.FS())
-	if closing := root.Close(); err == nil {
-		err = closing
+	c.files, err = ReadFiles(root.FS())
+	if err == nil {
+		c.signature, err = ReadSignature(root.FS())
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read policies %s: %w", dir, err)
+	if err = errors.Join(err, root.Close()); err != nil {
+		return c, fmt.Errorf("read policies %s: %w", dir, err)
 	}
-	return files, nil
+	return c, nil
 }

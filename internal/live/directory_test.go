@@ -1,7 +1,9 @@
 package live_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"os"
 	"path/filepath"
@@ -216,4 +218,53 @@ func keys(files map[string][]byte) (out []string) {
 		out = append(out, name)
 	}
 	return out
+}
+
+// signed adds the signature of a bundle to its files.
+func signed(t *testing.T, files map[string][]byte, key ed25519.PrivateKey) map[string][]byte {
+	t.Helper()
+	signature, err := rules.Sign(rules.Digest(files), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files[rules.SignatureFile] = []byte(signature + "\n")
+	return files
+}
+
+func TestSignatureRequired(t *testing.T) {
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
+	other := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{2}, ed25519.SeedSize))
+	w, dir, ctx := newWorld(t), t.TempDir(), context.Background()
+	w.activate(&server.Change{Files: bundle(1)})
+	w.opts = append(w.opts, live.RequireSignature([]ed25519.PublicKey{key.Public().(ed25519.PublicKey)}))
+	if w.restart() {
+		t.Fatal("an unsigned bundle of the log was resumed")
+	}
+	if _, _, err := w.Activate(ctx, &server.Change{Files: bundle(2)}); !errors.Is(err, rules.ErrUnsigned) {
+		t.Errorf("unsigned: %v", err)
+	}
+	if _, _, err := w.Activate(ctx, &server.Change{Files: signed(t, bundle(2), other)}); !errors.Is(err, rules.ErrSignature) {
+		t.Errorf("signed by somebody else: %v", err)
+	}
+	w.activate(&server.Change{Files: signed(t, bundle(2), key)})
+	if _, err := w.Rollback(ctx, &server.Change{}); !errors.Is(err, rules.ErrUnsigned) || w.version() != 2 {
+		t.Errorf("rollback to an unsigned bundle: %v", err)
+	}
+
+	write(t, dir, bundle(3))
+	if err := w.Directory(ctx, dir); err != nil || w.version() != 2 {
+		t.Fatalf("unsigned directory: version %d, %v", w.version(), err)
+	}
+	w.Watch(dir)
+	write(t, dir, signed(t, bundle(3), key))
+	w.waitFor("the signed version 3", func() bool { return w.version() == 3 })
+	if !w.restart() || w.version() != 3 {
+		t.Errorf("version %d after a restart", w.version())
+	}
+	if err := w.Directory(ctx, dir); err != nil {
+		t.Fatal(err)
+	}
+	if s, _ := w.Active(); s.Source != server.SourceLog {
+		t.Errorf("the unchanged signed directory acted again: source %d", s.Source)
+	}
 }

@@ -41,8 +41,8 @@ func TestEffective(t *testing.T) {
 	}{
 		{"", "", true, []string{"bounds.max_percent_off=0.3 in company.yaml:25 of ", "bounds.max_liability=40.00 USD in company.yaml:25 of "}},
 		{"us", "/us", true, []string{"bounds.max_percent_off=0.2 in regions/us.yaml:5 of us", "bounds.max_liability=40.00 USD in company.yaml:25 of "}},
-		{"us.7", "/us/us.7", true, []string{"offers.half.disabled=true in stores/us.7.yaml:5 of us.7", "constraints.small.when=ret.refund_value < 500 in stores/us.7.yaml:7 of us.7"}},
-		{"7", "/us/us.7", true, []string{"offers.half.disabled=true in stores/us.7.yaml:5 of us.7"}},
+		{"us.7", "/us/us.7", true, []string{"offers.half=disabled in stores/us.7.yaml:5 of us.7", "constraints.small=ret.refund_value < 500 else TOO_DEAR in stores/us.7.yaml:7 of us.7"}},
+		{"7", "/us/us.7", true, []string{"offers.half=disabled in stores/us.7.yaml:5 of us.7"}},
 		{"us.8", "/us/us.8", true, []string{"bounds.max_percent_off=0.2 in regions/us.yaml:5 of us"}},
 		{"us.9", "/us", false, []string{"bounds.max_percent_off=0.2 in regions/us.yaml:5 of us"}},
 		{"fr.paris", "", false, []string{"bounds.max_percent_off=0.3 in company.yaml:25 of "}},

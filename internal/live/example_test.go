@@ -32,7 +32,6 @@ func ExampleEffectiveOf() {
 	}
 	// Output:
 	// bounds.max_percent_off = 0.2  (regions/us.yaml:5:29)
-	// constraints.small.reason = TOO_DEAR  (stores/us.7.yaml:7:12)
-	// constraints.small.when = ret.refund_value < 500  (stores/us.7.yaml:7:25)
-	// offers.half.disabled = true  (stores/us.7.yaml:5:19)
+	// constraints.small = ret.refund_value < 500 else TOO_DEAR  (stores/us.7.yaml:7:12)
+	// offers.half = disabled  (stores/us.7.yaml:5:19)
 }

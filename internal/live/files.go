@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+
+	"github.com/rebound-engine/rebound/rules"
 )
 
 // Limits of a bundle on disk, those of rules.
@@ -28,6 +30,19 @@ func ReadFiles(fsys fs.FS) (map[string][]byte, error) {
 		return nil, err
 	}
 	return r.files, nil
+}
+
+// maxSignature is more than any signature takes.
+const maxSignature = 4 << 10 // 4 KiB
+
+// ReadSignature reads the signature beside a bundle; empty if there is none.
+func ReadSignature(fsys fs.FS) (signature string, err error) {
+	r := &reader{fsys: fsys, files: map[string][]byte{}, total: maxBytes - maxSignature}
+	err = r.file(rules.SignatureFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(r.files[rules.SignatureFile]), err
 }
 
 type reader struct {

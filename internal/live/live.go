@@ -18,6 +18,7 @@ package live
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,7 +48,7 @@ type Policies struct {
 
 	active atomic.Pointer[server.BundleStatus]
 	turn   chan struct{} // held by the change under way; it guards what follows
-	seen   string        // digest of the directory when it was last acted on
+	seen   sight         // what the directory showed when it was last acted on
 	known  answers
 	stop   context.CancelFunc // of the watch
 	ended  chan struct{}
@@ -55,7 +56,8 @@ type Policies struct {
 
 type options struct {
 	poll, settle time.Duration
-	verify       func(files map[string][]byte) error
+	trusted      []ed25519.PublicKey
+	signed       bool
 }
 
 // Option changes how Policies works.
@@ -67,10 +69,11 @@ func WithTimes(poll, settle time.Duration) Option {
 	return func(o *options) { o.poll, o.settle = poll, settle }
 }
 
-// WithVerify refuses every bundle, whatever it comes from, for which verify
-// fails. The bundle the log already holds was verified when it was activated.
-func WithVerify(verify func(files map[string][]byte) error) Option {
-	return func(o *options) { o.verify = verify }
+// RequireSignature refuses every bundle that none of the trusted keys signed,
+// wherever it comes from; those in the log carry their signatures. The
+// signature is the file rules.SignatureFile beside company.yaml.
+func RequireSignature(trusted []ed25519.PublicKey) Option {
+	return func(o *options) { o.trusted, o.signed = trusted, true }
 }
 
 // New starts without a bundle.
@@ -105,7 +108,7 @@ func (p *Policies) Resume(ctx context.Context) (resumed bool, err error) {
 		return false, err
 	}
 	defer unlock()
-	a, err := p.engine.Resume(ctx)
+	a, err := p.resume(ctx)
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
 		return false, nil
@@ -120,19 +123,34 @@ func (p *Policies) Resume(ctx context.Context) (resumed bool, err error) {
 	return true, p.recall(ctx, true)
 }
 
+// resume puts the newest activation into force if its signature is good.
+func (p *Policies) resume(ctx context.Context) (a *engine.Activation, err error) {
+	err = p.engine.WalkActivations(ctx, func(newest *engine.Activation) bool {
+		a = newest
+		return false
+	})
+	if err == nil && a != nil {
+		err = p.verify(a.Digest, a.Signature)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.engine.Resume(ctx)
+}
+
 // recall learns from the log what the directory last showed and which requests were answered.
 func (p *Policies) recall(ctx context.Context, directory bool) error {
 	n := 0
 	err := p.engine.WalkActivations(ctx, func(a *engine.Activation) bool {
 		n++
 		source := sourceOf(a.By)
-		if directory && p.seen == "" && (source == server.SourceDirectory || source == server.SourceWatch) {
-			p.seen = a.Digest
+		if directory && p.seen == (sight{}) && (source == server.SourceDirectory || source == server.SourceWatch) {
+			p.seen = sight{a.Digest, a.Signature}
 		}
 		if n <= rememberedRequests {
 			p.known.recall(a, source)
 		}
-		return n < rememberedRequests || directory && p.seen == ""
+		return n < rememberedRequests || directory && p.seen == (sight{})
 	})
 	if err != nil {
 		return fmt.Errorf("read earlier activations: %w", err)
@@ -151,9 +169,9 @@ func (p *Policies) lock(ctx context.Context) (unlock func(), err error) {
 }
 
 // use activates a compiled bundle. The caller holds the turn.
-func (p *Policies) use(ctx context.Context, b *rules.Bundle, source server.Source, request string) (server.BundleStatus, error) {
+func (p *Policies) use(ctx context.Context, b *rules.Bundle, signature string, source server.Source, request string) (server.BundleStatus, error) {
 	a, err := p.engine.Activate(ctx, b, engine.ActivateOptions{
-		Rollback: source == server.SourceRollback, By: nameOf(source), Request: request,
+		Rollback: source == server.SourceRollback, By: nameOf(source), Request: request, Signature: signature,
 	})
 	if err != nil {
 		return server.BundleStatus{}, err
@@ -165,14 +183,20 @@ func (p *Policies) use(ctx context.Context, b *rules.Bundle, source server.Sourc
 	return status, nil
 }
 
-// compile verifies and compiles files.
-func (p *Policies) compile(files map[string][]byte) (*rules.Bundle, error) {
-	if p.options.verify != nil {
-		if err := p.options.verify(files); err != nil {
-			return nil, err
-		}
+// compile verifies and compiles a bundle.
+func (p *Policies) compile(c contents) (*rules.Bundle, error) {
+	if err := p.verify(rules.Digest(c.files), c.signature); err != nil {
+		return nil, err
 	}
-	return rules.LoadFiles(files, engine.Schema())
+	return rules.LoadFiles(c.files, engine.Schema())
+}
+
+// verify checks a signature if one is asked for.
+func (p *Policies) verify(digest, signature string) error {
+	if !p.options.signed {
+		return nil
+	}
+	return rules.Verify(digest, signature, p.options.trusted)
 }
 
 // passing tells errors that say nothing about the bundle: the same one may work later.

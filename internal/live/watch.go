@@ -9,7 +9,6 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"github.com/rebound-engine/rebound/rules"
 	"github.com/rebound-engine/rebound/server"
 )
 
@@ -45,7 +44,7 @@ type watcher struct {
 	policies *Policies
 	dir      string
 	notify   *fsnotify.Watcher // nil: polling only
-	before   string            // digest of the last reading
+	before   sight             // of the last reading
 	complain string            // last error of reading, logged once
 }
 
@@ -76,50 +75,50 @@ func (w *watcher) run(ctx context.Context) {
 func (w *watcher) look(ctx context.Context) time.Duration {
 	begin := time.Now()
 	w.follow()
-	files, err := readDirectory(w.dir)
+	found, err := readDirectory(w.dir)
 	if err != nil {
 		w.unreadable(err)
 		return w.policies.options.poll
 	}
 	w.complain = ""
-	digest := rules.Digest(files)
-	settled := digest == w.before
-	w.before = digest
-	if !w.changed(ctx, digest) {
+	now := found.sight()
+	settled := now == w.before
+	w.before = now
+	if !w.changed(ctx, now) {
 		// Reading takes at most a fiftieth of the time.
 		return max(w.policies.options.poll, 50*time.Since(begin))
 	}
 	if !settled {
 		return w.policies.options.settle
 	}
-	w.act(ctx, files)
+	w.act(ctx, found)
 	return w.policies.options.poll
 }
 
 // changed tells whether the directory shows something it was not acted on for.
-func (w *watcher) changed(ctx context.Context, digest string) bool {
+func (w *watcher) changed(ctx context.Context, now sight) bool {
 	unlock, err := w.policies.lock(ctx)
 	if err != nil {
 		return false
 	}
 	defer unlock()
-	return digest != w.policies.seen
+	return now != w.policies.seen
 }
 
-func (w *watcher) act(ctx context.Context, files map[string][]byte) {
+func (w *watcher) act(ctx context.Context, found contents) {
 	unlock, err := w.policies.lock(ctx)
 	if err != nil {
 		return
 	}
 	defer unlock()
-	if err := w.policies.act(ctx, files, server.SourceWatch); err != nil && ctx.Err() == nil {
+	if err := w.policies.act(ctx, found, server.SourceWatch); err != nil && ctx.Err() == nil {
 		w.policies.refused("changed policies refused; the bundle before goes on", err)
 	}
 }
 
 // unreadable logs an error of reading once, however often it comes back.
 func (w *watcher) unreadable(err error) {
-	w.before = ""
+	w.before = sight{}
 	if err.Error() == w.complain {
 		return
 	}
