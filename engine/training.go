@@ -1,196 +1,187 @@
 package engine
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/rebound-engine/rebound/engine/profile"
+	"github.com/rebound-engine/rebound/models"
 	"github.com/rebound-engine/rebound/store"
 )
 
-// TrainingOptions say which returns to learn from.
+// TrainingOptions say which returns of a log become training rows.
 type TrainingOptions struct {
-	Currency string        // money features are in it; ISO 4217
-	Horizon  time.Duration // the label's window
-	From     time.Time     // returns at or after; zero: from the beginning
-	Until    time.Time     // nothing at or after it is known: neither returns nor labels; zero: to the end of the log
+	// Horizon is how long after the return a purchase counts, e.g. 30 days.
+	Horizon time.Duration
+	// From and To bound the returns, From <= t < To; zero: unbounded.
+	From, To time.Time
+	// Until is the end of what is known: returns whose horizon ends later are
+	// censored. Zero: the newest event of the log.
+	Until time.Time
+	// Currency of money features; Location of local days and hours, UTC if nil.
+	Currency string
+	Location *time.Location
 }
 
-// Example is one return of a customer, the first of its day, as a decision at
-// that moment would have seen it, and what came of it.
-type Example struct {
-	Subject store.Subject
-	Time    time.Time
-	X       []float64 // values of the feature table's numbers and bools, in slot order; NaN is missing
-	Bought  bool      // a purchase strictly after Time, at most Horizon later
+// TrainingRow is one return as it was known when it happened, and what followed.
+type TrainingRow struct {
+	Customer  store.Subject
+	At        time.Time
+	ReturnID  string
+	X         []float64 // in the order of TrainingSet.Features; NaN is missing
+	Purchased bool      // bought again, strictly after At and within the horizon
 }
 
-// scanner is what training needs of a store.
-type scanner interface {
-	Scan(ctx context.Context, from store.Position, fn func(*store.Entry) error) error
+// TrainingSet is what TrainingRows finds, in order of time.
+type TrainingSet struct {
+	Features []models.Feature // number and bool features by the names policies use
+	Rows     []TrainingRow
+	Until    time.Time
+	Censored int // returns whose horizon is not over
+	Denied   int // returns of customers who denied consent: nothing is learned of them
 }
 
-// Examples reads the log and returns the returns whose label is known by
-// Until, in the order of time. Features are those of Decide: the same fold and the same
-// reading with the return, over what had happened by then, whatever the order
-// it was recorded in. Customers who declared that they do not consent are left out.
-// The events of the log must fit in memory.
-func Examples(ctx context.Context, log scanner, o TrainingOptions) ([]Example, error) {
-	customers, last, err := histories(ctx, log, o.Until)
-	if err != nil {
-		return nil, fmt.Errorf("read training examples: %w", err)
-	}
-	end := o.Until
-	if end.IsZero() {
-		end = fromMilli(last).Add(time.Millisecond)
-	}
-	var out []Example
-	for _, c := range customers {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		examples, err := c.examples(o, end)
-		if err != nil {
-			return nil, fmt.Errorf("customer %x: %w", c.subject, err)
-		}
-		out = append(out, examples...)
-	}
-	slices.SortStableFunc(out, func(a, b Example) int { return a.Time.Compare(b.Time) })
-	return out, nil
-}
-
-// history is what the log says of one customer.
-type history struct {
-	subject store.Subject
-	entries []store.Entry
-	records map[string][]byte // by key; the fold's view of the store
-}
-
-// histories groups the log by customer, each in the order of business time.
-func histories(ctx context.Context, log scanner, until time.Time) ([]*history, int64, error) {
-	bySubject := map[store.Subject]*history{}
-	var all []*history
-	var last int64
-	err := log.Scan(ctx, 1, func(e *store.Entry) error {
-		if e.Kind != KindEvent && e.Kind != KindDecision && e.Kind != KindIncentive {
-			return nil
-		}
-		if !until.IsZero() && e.Time >= until.UnixMilli() {
-			return nil
-		}
-		h := bySubject[e.Subject]
-		if h == nil {
-			h = &history{subject: e.Subject, records: map[string][]byte{}}
-			bySubject[e.Subject] = h
-			all = append(all, h)
-		}
-		kept := *e
-		kept.Payload = slices.Clone(e.Payload)
-		h.entries = append(h.entries, kept)
-		last = max(last, e.Time)
-		return nil
-	})
-	for _, h := range all {
-		slices.SortStableFunc(h.entries, func(a, b store.Entry) int { return cmp.Compare(a.Time, b.Time) })
-	}
-	return all, last, err
-}
-
-// Get implements store.Reader for the fold.
-func (h *history) Get(key []byte) ([]byte, store.Position, error) {
-	return h.records[string(key)], 0, nil
-}
-
-// Put implements store.Writer for the fold.
-func (h *history) Put(key, value []byte) { h.records[string(key)] = value }
-
-// Delete implements store.Writer for the fold.
-func (h *history) Delete(key []byte) { delete(h.records, string(key)) }
-
-// examples walks a customer's life: everything up to a moment is folded before
-// the returns of that moment are read.
-func (h *history) examples(o TrainingOptions, end time.Time) ([]Example, error) {
-	events, err := h.events()
-	if err != nil {
-		return nil, err
-	}
-	purchases := timesOf(events, profile.KindPurchase)
-	fold := NewFold()
-	var out []Example
-	var day string
-	folded := 0
-	for _, e := range events {
-		if e.Kind != profile.KindReturn || e.Time.Before(o.From) || e.Time.Add(o.Horizon).After(end) {
-			continue
-		}
-		if d := e.Time.Format(time.DateOnly); d != day {
-			day = d
-		} else {
-			continue
-		}
-		for ; folded < len(h.entries) && h.entries[folded].Time <= e.Time.UnixMilli(); folded++ {
-			if err := fold(h, &h.entries[folded], h); err != nil {
-				return nil, err
-			}
-		}
-		x, consents, err := h.read(e, o.Currency)
-		if err != nil {
-			return nil, err
-		}
-		if consents {
-			out = append(out, Example{h.subject, e.Time, x, boughtWithin(purchases, e.Time, o.Horizon)})
-		}
-	}
-	return out, nil
-}
-
-// events decodes the customer's events, in the order of time.
-func (h *history) events() ([]*profile.Event, error) {
-	var out []*profile.Event
-	seen := map[string]bool{}
-	for i := range h.entries {
-		if h.entries[i].Kind != KindEvent {
-			continue
-		}
-		e, err := profile.DecodeEvent(h.entries[i].Payload)
-		if err != nil {
-			return nil, fmt.Errorf("log position %d: %w", h.entries[i].Position, err)
-		}
-		if !seen[e.ID] {
-			seen[e.ID] = true
-			out = append(out, &e)
-		}
-	}
-	return out, nil
-}
-
-func timesOf(events []*profile.Event, kind profile.Kind) []time.Time {
-	var out []time.Time
-	for _, e := range events {
-		if e.Kind == kind {
-			out = append(out, e.Time)
+// TrainingFeatures lists the inputs of a model trained on TrainingRows.
+func TrainingFeatures() []models.Feature {
+	var out []models.Feature
+	for _, f := range profile.Table() {
+		if f.Slot >= 0 {
+			out = append(out, models.Feature{Name: f.Name})
 		}
 	}
 	return out
 }
 
-// boughtWithin tells whether a purchase lies in (t, t+horizon].
-func boughtWithin(purchases []time.Time, t time.Time, horizon time.Duration) bool {
-	return slices.ContainsFunc(purchases, func(p time.Time) bool { return p.After(t) && !p.After(t.Add(horizon)) })
+// TrainingRows builds training rows from the events of a log. A return is a
+// customer and local day, seen at the day's last return event with the feature
+// function of Decide, on records folded from earlier events alone: never later
+// knowledge.
+func TrainingRows(ctx context.Context, s store.Store, o TrainingOptions) (*TrainingSet, error) {
+	if o.Horizon <= 0 {
+		return nil, errors.New("training rows: the horizon is not positive")
+	}
+	if o.Location == nil {
+		o.Location = time.UTC
+	}
+	t := &trainer{o: o, set: &TrainingSet{Features: TrainingFeatures(), Until: o.Until}, of: map[store.Subject][]*profile.Event{}}
+	if err := s.Scan(ctx, 1, t.collect); err != nil {
+		return nil, fmt.Errorf("training rows: %w", err)
+	}
+	for _, subject := range t.order {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("training rows: %w", err)
+		}
+		if err := t.customer(subject); err != nil {
+			return nil, fmt.Errorf("training rows: customer %x: %w", subject, err)
+		}
+	}
+	slices.SortFunc(t.set.Rows, func(a, b TrainingRow) int {
+		return cmp.Or(a.At.Compare(b.At), bytes.Compare(a.Customer[:], b.Customer[:]))
+	})
+	return t.set, nil
 }
 
-// read computes the features of a return as Decide does.
-func (h *history) read(e *profile.Event, currency string) (x []float64, consents bool, err error) {
-	ret := profile.Return{ID: e.ReturnID, OrderID: e.OrderID, Channel: e.Channel, Lines: e.Lines, Refund: e.Refund}
-	var seen profile.Seen
-	err = seen.Read(h.records[string(profile.Key(profile.TableFeatures, h.subject))],
-		h.records[string(profile.Key(profile.TableHistory, h.subject))], &ret, e.Time, currency)
-	if err != nil {
-		return nil, false, fmt.Errorf("return %q: %w", e.ReturnID, err)
+// trainer collects events by customer and turns them into rows.
+type trainer struct {
+	o        TrainingOptions
+	set      *TrainingSet
+	of       map[store.Subject][]*profile.Event
+	order    []store.Subject
+	profiles profile.Folder
+	seen     profile.Seen
+}
+
+// collect keeps the events of an entry, if it holds one.
+func (t *trainer) collect(e *store.Entry) error {
+	if e.Kind != KindEvent && e.Kind != KindIncentive {
+		return nil
 	}
-	given, stated := seen.View().Consent()
-	return seen.Vector(nil), given || !stated, nil
+	ev, err := decodeEvent(e)
+	if err != nil {
+		return fmt.Errorf("entry %d: %w", e.Position, err)
+	}
+	if t.of[e.Subject] == nil {
+		t.order = append(t.order, e.Subject)
+	}
+	t.of[e.Subject] = append(t.of[e.Subject], &ev)
+	if t.o.Until.IsZero() && ev.Time.After(t.set.Until) {
+		t.set.Until = ev.Time
+	}
+	return nil
+}
+
+// customer walks one customer's events in order of time: a row is computed
+// from what came before, then the events are folded in.
+func (t *trainer) customer(s store.Subject) error {
+	events := t.of[s]
+	slices.SortStableFunc(events, func(a, b *profile.Event) int { return a.Time.Compare(b.Time) })
+	var records profile.Records
+	folded := 0
+	for i, ev := range events {
+		if ev.Kind != profile.KindReturn || !t.wanted(ev.Time) || t.laterThatDay(events[i+1:], ev.Time) {
+			continue
+		}
+		fresh, _, err := t.profiles.Events(records.History, events[folded:i])
+		if err != nil {
+			return err
+		}
+		records, folded = fresh, i
+		if err := t.row(s, &records, ev, events[i+1:]); err != nil {
+			return fmt.Errorf("return %q: %w", ev.ReturnID, err)
+		}
+	}
+	return nil
+}
+
+func (t *trainer) wanted(at time.Time) bool {
+	return (t.o.From.IsZero() || !at.Before(t.o.From)) && (t.o.To.IsZero() || at.Before(t.o.To))
+}
+
+// laterThatDay reports whether another return follows on the same local day.
+func (t *trainer) laterThatDay(rest []*profile.Event, at time.Time) bool {
+	y, m, d := at.In(t.o.Location).Date()
+	for _, ev := range rest {
+		ey, em, ed := ev.Time.In(t.o.Location).Date()
+		if ey != y || em != m || ed != d {
+			return false
+		}
+		if ev.Kind == profile.KindReturn {
+			return true
+		}
+	}
+	return false
+}
+
+// row adds the row of a return, unless it is censored or denied.
+func (t *trainer) row(s store.Subject, r *profile.Records, ev *profile.Event, rest []*profile.Event) error {
+	end := ev.Time.Add(t.o.Horizon)
+	if end.After(t.set.Until) {
+		t.set.Censored++
+		return nil
+	}
+	ret := profile.Return{ID: ev.ReturnID, OrderID: ev.OrderID, Channel: ev.Channel, Lines: ev.Lines, Refund: ev.Refund}
+	if err := t.seen.Read(r.Features, r.History, &ret, ev.Time.In(t.o.Location), t.o.Currency); err != nil {
+		return err
+	}
+	if consent, stated := t.seen.View().Consent(); stated && !consent {
+		t.set.Denied++
+		return nil
+	}
+	row := TrainingRow{Customer: s, At: ev.Time, ReturnID: ev.ReturnID, X: t.seen.Vector(make([]float64, 0, len(t.set.Features)))}
+	for _, next := range rest {
+		if next.Time.After(end) {
+			break
+		}
+		if next.Kind == profile.KindPurchase && next.Time.After(ev.Time) {
+			row.Purchased = true
+			break
+		}
+	}
+	t.set.Rows = append(t.set.Rows, row)
+	return nil
 }
