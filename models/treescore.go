@@ -5,53 +5,21 @@ import (
 	"math"
 )
 
-// treeScorer walks the trees of one native ensemble.
-type treeScorer struct {
-	m *Ensemble
-}
-
-func newTreeScorer(m *Ensemble, features int) (*treeScorer, error) {
-	if m.Outputs < 1 || len(m.Base) != m.Outputs || m.Link == LinkSoftmax {
-		return nil, fmt.Errorf("ensemble of %d outputs with %d bases and link %d", m.Outputs, len(m.Base), m.Link)
+// newTreeScorer checks that an ensemble is of the native kind and compiles it.
+func newTreeScorer(m *Ensemble, features int) (*Scorer, error) {
+	if m.Outputs < 1 || len(m.Base) != m.Outputs || m.Link > LinkExp || m.VectorLeaves || m.TreeOutput != nil || m.Float32 || m.Float32Sum {
+		return nil, fmt.Errorf("ensemble of %d outputs with %d bases and link %d is not of the native kind", m.Outputs, len(m.Base), m.Link)
 	}
 	for i := range m.Trees {
 		if err := checkNativeTree(&m.Trees[i], features, len(m.Trees[i].Leaf)); err != nil {
 			return nil, fmt.Errorf("tree %d: %w", i, err)
 		}
 	}
-	return &treeScorer{m}, nil
+	return NewScorer(m)
 }
 
-func (s *treeScorer) fill(x, out []float64) {
-	m := s.m
-	clear(out)
-	if m.Outputs == 1 {
-		sum := 0.0
-		for i := range m.Trees {
-			t := &m.Trees[i]
-			sum += t.Leaf[t.leafOf(x)]
-		}
-		out[0] = sum
-	} else {
-		for i := range m.Trees {
-			t := &m.Trees[i]
-			out[i%m.Outputs] += t.Leaf[t.leafOf(x)]
-		}
-	}
-	average, scale := m.Average, m.Scale
-	if average == 0 {
-		average = 1
-	}
-	if scale == 0 {
-		scale = 1
-	}
-	for k := range out {
-		out[k] = applyLink(m.Link, scale, (out[k]+m.Base[k])*average)
-	}
-}
-
-// leafOf walks a checked tree of the native kind (NodeMissingNaN and
-// categories; no NodeMissingZero, no NodeStrict).
+// leafOf walks a checked tree of the native kind: NodeMissingNaN and
+// categories only. Forests need the leaf, not a sum.
 func (t *Tree) leafOf(x []float64) int32 {
 	if len(t.Feature) == 0 {
 		return 0
@@ -89,6 +57,9 @@ func (t *Tree) leftSpecial(node int32, v float64) bool {
 // lie behind their parent, and every node and leaf has one parent.
 func checkNativeTree(t *Tree, features, leaves int) error {
 	n := len(t.Feature)
+	if t.Linear != nil {
+		return fmt.Errorf("linear leaves are of a foreign format")
+	}
 	if len(t.Threshold) != n || len(t.Left) != n || len(t.Right) != n || len(t.Flags) != n {
 		return fmt.Errorf("arrays of %d nodes differ in length", n)
 	}
@@ -103,7 +74,7 @@ func checkNativeTree(t *Tree, features, leaves int) error {
 		if math.IsNaN(t.Threshold[i]) {
 			return fmt.Errorf("node %d has no threshold", i)
 		}
-		if t.Flags[i]&(NodeMissingZero|NodeStrict) != 0 {
+		if t.Flags[i]&(NodeMissingZero|NodeStrict|NodeEqual) != 0 {
 			return fmt.Errorf("node %d has flags %#x of a foreign format", i, t.Flags[i])
 		}
 		if err := t.checkCategories(i); err != nil {

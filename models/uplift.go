@@ -120,7 +120,7 @@ type UpliftSpec struct {
 // types because a call through an interface would move the outputs to the heap.
 type scorer struct {
 	linear *Linear
-	trees  *treeScorer
+	trees  *Scorer
 	forest *Forest
 	width  int
 }
@@ -130,7 +130,7 @@ func (s *scorer) fill(x, out []float64) {
 	case s.linear != nil:
 		out[0] = s.linear.Predict(x)
 	case s.trees != nil:
-		s.trees.fill(x, out)
+		s.trees.Predict(x, out)
 	default:
 		s.forest.fill(x, out)
 	}

@@ -135,9 +135,6 @@ func newTreeGrower(g *forestGrower) *treeGrower {
 	for range g.grad {
 		t.pool = append(t.pool, &histPool{blocks: len(g.w.bins.packed)})
 	}
-	for j := range t.order {
-		t.order[j] = j
-	}
 	return t
 }
 
@@ -146,6 +143,9 @@ func newTreeGrower(g *forestGrower) *treeGrower {
 func (t *treeGrower) tree(number int) (*binTree, []float64) {
 	g := t.g
 	t.stream = newStream(g.w.seed, 31, uint64(number))
+	for j := range t.order {
+		t.order[j] = j
+	}
 	halfKey := newStream(g.w.seed, 32, uint64(number/g.s.Group)).next()
 	treeKey := t.stream.next()
 	var grow, estimate []int32

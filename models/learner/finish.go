@@ -207,8 +207,8 @@ func (m *match) table(p *choice) []Row {
 		r.Picked = e.c.Name == p.name
 		out = append(out, r)
 	}
-	if p.name == "blend" {
-		r := Row{Name: "blend", Settings: fmt.Sprintf("%d members", len(p.members)), Picked: true}
+	if len(p.members) > 1 {
+		r := Row{Name: p.name, Settings: fmt.Sprintf("%d members", len(p.members)), Picked: true}
 		r.fill(m.w, p.verdict)
 		out = append(out, r)
 	}

@@ -14,7 +14,6 @@ type choice struct {
 	weight  []float64
 	effects [][]float64
 	verdict *judgement
-	row     int // in the table
 }
 
 // pick compares candidates and their blend.
@@ -41,25 +40,61 @@ func (m *match) pick() (*choice, error) {
 			field = append(field, b)
 		}
 	}
-	return m.simplest(field), nil
+	return m.settle(field), nil
 }
 
-// simplest is the first of the field that is not worse than its best by more
-// than the standard error of their paired difference (the one-standard-error
-// rule of Breiman et al. 1984): the field is declared from simple to complex.
-func (m *match) simplest(field []*choice) *choice {
+// settle decides among the choices that are not worse than the best of the
+// field by more than the standard error of their paired difference (the
+// one-standard-error rule of Breiman et al. 1984). Of those, the simplest
+// linear one and the best one built from trees are averaged: they err in
+// different ways, and data that cannot tell them apart has no better word.
+// The blend wins only where it beats every single candidate clearly.
+func (m *match) settle(field []*choice) *choice {
 	best := field[0]
 	for _, c := range field[1:] {
 		if m.figure(c.verdict) > m.figure(best.verdict) {
 			best = c
 		}
 	}
+	var linear, trees *choice
 	for _, c := range field {
-		if c == best || !m.clearlyWorse(c.verdict, best.verdict) {
-			return c
+		if len(c.members) > 1 || c != best && m.clearlyWorse(c.verdict, best.verdict) {
+			continue
+		}
+		switch {
+		case c.members[0].Base == BaseLinear:
+			if linear == nil {
+				linear = c
+			}
+		case trees == nil || m.figure(c.verdict) > m.figure(trees.verdict):
+			trees = c
 		}
 	}
+	switch {
+	case linear != nil && trees != nil && !m.spec.NoBlend:
+		return m.average(linear, trees)
+	case best.members[0].Base == BaseLinear && linear != nil:
+		return linear
+	case trees != nil:
+		return trees
+	case linear != nil:
+		return linear
+	}
 	return best
+}
+
+// average gives two choices half the say each.
+func (m *match) average(a, b *choice) *choice {
+	out := &choice{name: a.name + " + " + b.name, effects: m.w.columns(len(m.w.d.Offers))}
+	for _, c := range []*choice{a, b} {
+		out.members = append(out.members, c.members...)
+		for _, v := range c.weight {
+			out.weight = append(out.weight, v/2)
+		}
+	}
+	mix(out.effects, [][][]float64{a.effects, b.effects}, []float64{0.5, 0.5}, m.w.all)
+	out.verdict = m.w.judge(out.effects, m.evaluation(), m.w.all)
+	return out
 }
 
 // figure is the criterion's value, larger is better.
