@@ -159,15 +159,26 @@ func cost(m map[string]record) (n int64) {
 	return n
 }
 
-// forget deletes all records of an erased subject; the subject is locked.
+// forget deletes all records of an erased subject; the subject is locked. It
+// looks at the pending changes first: one that is flushed meanwhile is then found in Badger.
 func (t *table) forget(of store.Subject, at store.Position) error {
-	keys, err := t.keysOf(of)
-	if err != nil {
+	s := t.stripe(of)
+	keys := s.pendingOf(of)
+	if err := t.keysOf(of, keys); err != nil {
 		return err
 	}
-	s := t.stripe(of)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for k := range keys {
+		t.set(s, k, record{at: at, deleted: true})
+	}
+	return nil
+}
+
+func (s *stripe) pendingOf(of store.Subject) map[string]struct{} {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	keys := make(map[string]struct{})
 	for _, pending := range []map[string]record{s.flushing, s.dirty} {
 		for k := range pending {
 			if subject, _ := store.SubjectOf([]byte(k)); subject == of {
@@ -175,15 +186,11 @@ func (t *table) forget(of store.Subject, at store.Position) error {
 			}
 		}
 	}
-	for k := range keys {
-		t.set(s, k, record{at: at, deleted: true})
-	}
-	return nil
+	return keys
 }
 
-// keysOf lists the keys Badger has of a subject, in all tables.
-func (t *table) keysOf(of store.Subject) (map[string]struct{}, error) {
-	keys := make(map[string]struct{})
+// keysOf adds the keys Badger has of a subject, in all tables.
+func (t *table) keysOf(of store.Subject, keys map[string]struct{}) error {
 	err := t.db.View(func(txn *badger.Txn) error {
 		it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{keyRecord}})
 		defer it.Close()
@@ -196,7 +203,7 @@ func (t *table) keysOf(of store.Subject) (map[string]struct{}, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list records of subject %x: %w", of, err)
+		return fmt.Errorf("list records of subject %x: %w", of, err)
 	}
-	return keys, nil
+	return nil
 }
