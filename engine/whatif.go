@@ -49,24 +49,30 @@ func (w *WhatIf) snapshot(b *rules.Bundle) (*snapshot, error) {
 // DecideCase decides one case. A variable or outcome the bundle does not know,
 // or an outcome the case has no scores for, is an error.
 func (w *WhatIf) DecideCase(ctx context.Context, b *rules.Bundle, c rulestest.Case) (*rulestest.Outcome, error) {
+	out, _, err := w.ExplainCase(ctx, b, c)
+	return out, err
+}
+
+// ExplainCase is DecideCase that also returns the decision, for Narrate.
+func (w *WhatIf) ExplainCase(ctx context.Context, b *rules.Bundle, c rulestest.Case) (*rulestest.Outcome, *Decision, error) {
 	s, err := w.snapshot(b)
 	if err != nil {
-		return nil, fmt.Errorf("case %q: %w", c.Name, err)
+		return nil, nil, fmt.Errorf("case %q: %w", c.Name, err)
 	}
 	req, err := caseRequest(s, &c)
 	if err != nil {
-		return nil, fmt.Errorf("case %q: %w", c.Name, err)
+		return nil, nil, fmt.Errorf("case %q: %w", c.Name, err)
 	}
 	t, err := w.engine.begin(ctx, s, req)
 	if err != nil {
-		return nil, fmt.Errorf("case %q: %w", c.Name, err)
+		return nil, nil, fmt.Errorf("case %q: %w", c.Name, err)
 	}
 	defer t.end()
 	out, err := t.runCase(&c)
 	if err != nil {
-		return nil, fmt.Errorf("case %q: %w", c.Name, err)
+		return nil, nil, fmt.Errorf("case %q: %w", c.Name, err)
 	}
-	return out, nil
+	return out, t.d, nil
 }
 
 func caseRequest(s *snapshot, c *rulestest.Case) (*Request, error) {
