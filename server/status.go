@@ -48,6 +48,8 @@ var sentinels = []sentinel{
 	{engine.ErrUnknownScope, codes.InvalidArgument, pb.ErrorReason_ERROR_REASON_UNKNOWN_SCOPE},
 	{engine.ErrPageToken, codes.InvalidArgument, pb.ErrorReason_ERROR_REASON_BAD_PAGE_TOKEN},
 	{engine.ErrNoBundle, codes.FailedPrecondition, pb.ErrorReason_ERROR_REASON_NO_BUNDLE},
+	{rules.ErrUnsigned, codes.InvalidArgument, pb.ErrorReason_ERROR_REASON_BUNDLE_REFUSED},
+	{rules.ErrSignature, codes.InvalidArgument, pb.ErrorReason_ERROR_REASON_BUNDLE_REFUSED},
 	{ErrNoEarlierBundle, codes.FailedPrecondition, pb.ErrorReason_ERROR_REASON_NO_EARLIER_BUNDLE},
 	{engine.ErrStale, codes.Aborted, pb.ErrorReason_ERROR_REASON_STALE_DIGEST},
 	{engine.ErrErased, codes.NotFound, pb.ErrorReason_ERROR_REASON_ERASED},
