@@ -65,6 +65,8 @@ func (d dimension) times(o dimension, power int) dimension {
 	switch {
 	case d.state == dimUnknown || o.state == dimUnknown:
 		return dimension{state: dimUnknown}
+	case o.state == dimLiteral && len(d.units) == 0, d.state == dimLiteral && len(o.units) == 0:
+		return dimension{} // a literal may be the value of one unit: a chance times 3.20 may be money
 	case o.state == dimLiteral:
 		return d
 	}

@@ -303,13 +303,14 @@ func (r *suiteReader) journal(m *mapping) []ExpectedValue {
 	var out []ExpectedValue
 	for _, k := range section.keys {
 		if fact, ok := r.factValue(section.get(k), "journal."+k); ok {
-			out = append(out, ExpectedValue{At: section.get(k).position(), Key: k, Value: fact.value()})
+			out = append(out, ExpectedValue{At: section.get(k).position(), Key: k, Value: fact.Value()})
 		}
 	}
 	return out
 }
 
-func (x Fact) value() any {
+// Value returns the fact as float64, bool, string or []string.
+func (x Fact) Value() any {
 	switch kindOf(x.Type) {
 	case kindBool:
 		return x.Bool

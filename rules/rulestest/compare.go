@@ -128,7 +128,7 @@ func (c *comparison) ranking() []string {
 }
 
 // candidateDetails gives the values of every part of the rules and goals of one
-// candidate that could be evaluated on its frame.
+// candidate that had a value on its frame, and of the rule that rejected it.
 func (c *comparison) candidateDetails(o *CandidateOutcome) []string {
 	if o.Frame == nil {
 		return nil
@@ -136,7 +136,7 @@ func (c *comparison) candidateDetails(o *CandidateOutcome) []string {
 	var out []string
 	for _, np := range candidatePrograms(c.policy, o.Offer) {
 		lines := details(np.Program, o.Frame)
-		if len(lines) > 0 {
+		if len(lines) > 0 && (!strings.HasSuffix(lines[0], "does not exist") || np.Program.Source().Position == o.Source.Position) {
 			out = append(out, np.Name+" ("+np.Program.Source().Position.String()+")")
 			out = append(out, lines...)
 		}

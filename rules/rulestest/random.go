@@ -101,6 +101,8 @@ func describeMutations(base string, changes []mutation) []string {
 
 // generator draws changes to a base case from the bundle's variables.
 type generator struct {
+	bundle  *rules.Bundle
+	suite   rules.SuiteCase // what base was made from
 	base    Case
 	vars    []rules.Variable // settable by a case
 	scopes  []string
@@ -110,10 +112,10 @@ type generator struct {
 }
 
 func newGenerator(b *rules.Bundle, s rules.Suite) *generator {
-	g := &generator{base: NewCase(s.Cases[0]), scopes: b.Scopes()}
+	g := &generator{bundle: b, suite: s.Cases[0], base: NewCase(b, s.Cases[0]), scopes: b.Scopes()}
 	for _, v := range b.Env().Variables() {
 		group, _, _ := strings.Cut(v.Name, ".")
-		if group == "customer" || group == "ret" || group == "store" {
+		if v.Name != "store.currency_rate" && (group == "customer" || group == "ret" || group == "store") {
 			g.vars = append(g.vars, v)
 		}
 	}
@@ -201,14 +203,20 @@ func (g *generator) number(rng *rand.Rand) float64 {
 // apply returns the base case with changes; the base stays as it is.
 func (g *generator) apply(changes []mutation) Case {
 	c := g.base
+	for _, m := range changes {
+		if scope, ok := m.value.(string); ok && m.name == "scope" {
+			moved := g.suite
+			moved.Scope = scope
+			c = NewCase(g.bundle, moved)
+		}
+	}
 	c.Name = "random"
 	c.Customer, c.Return, c.Store = maps.Clone(c.Customer), maps.Clone(c.Return), maps.Clone(c.Store)
 	c.Scores = maps.Clone(c.Scores)
 	for _, m := range changes {
 		group, rest, _ := strings.Cut(m.name, ".")
 		switch group {
-		case "scope":
-			c.Scope, _ = m.value.(string)
+		case "scope": // above
 		case "basket":
 			c.Basket, _ = m.value.(float64)
 		case "margin_rate":

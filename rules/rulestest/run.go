@@ -3,8 +3,10 @@ package rulestest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -148,7 +150,7 @@ func (r *runner) parallel(ctx context.Context, n int, work func(i int)) {
 func (r *runner) runCase(ctx context.Context, s rules.Suite, c rules.SuiteCase) CaseResult {
 	start := time.Now()
 	result := CaseResult{Name: c.Name, At: c.At}
-	outcome, err := r.decider.DecideCase(ctx, r.bundle, NewCase(c))
+	outcome, err := r.decider.DecideCase(ctx, r.bundle, NewCase(r.bundle, c))
 	if err != nil {
 		result.Failures = []Failure{{At: c.At, Message: "the decision failed: " + err.Error()}}
 		return result
@@ -186,11 +188,12 @@ func invariantFailures(invariants []rules.Invariant, o *Outcome) []Failure {
 	return out
 }
 
-// NewCase turns a checked case of a suite into what a Decider gets.
-func NewCase(c rules.SuiteCase) Case {
+// NewCase turns a checked case of a suite into what a Decider gets. The facts of
+// the case's scope come first; the store its fixtures name goes over them.
+func NewCase(b *rules.Bundle, c rules.SuiteCase) Case {
 	out := Case{
 		Name: c.Name, Now: c.Options.Now, Scope: c.Scope, Phase: c.Phase, Channel: c.Channel, Jurisdiction: c.Jurisdiction,
-		Consent: c.Consent, Customer: c.Customer, Return: c.Return, Store: c.Store,
+		Consent: c.Consent, Customer: c.Customer, Return: c.Return, Store: storeFacts(b, c),
 		Scores: make(map[string]StubScore, len(c.Scores)), Basket: c.Basket, MarginRate: c.MarginRate,
 		Budgets: c.Options.Budgets, Lambda: c.Options.Lambda, DefaultLambda: c.Options.DefaultLambda,
 		Holdout: c.Options.Holdout, Explore: c.Options.Explore,
@@ -198,5 +201,14 @@ func NewCase(c rules.SuiteCase) Case {
 	for outcome, s := range c.Scores {
 		out.Scores[outcome] = StubScore{Without: s.Without, With: s.With}
 	}
+	return out
+}
+
+func storeFacts(b *rules.Bundle, c rules.SuiteCase) map[string]any {
+	out := map[string]any{}
+	for _, fact := range b.StoreFacts(c.Scope) {
+		out[strings.TrimPrefix(b.Env().Variables()[fact.Slot].Name, "store.")] = fact.Value()
+	}
+	maps.Copy(out, c.Store)
 	return out
 }
