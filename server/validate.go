@@ -64,6 +64,14 @@ func methods() []string {
 // check returns a *badRequestError naming every field that breaks a rule, or nil.
 // Messages of other services (health, reflection) have no rules.
 func (v *validator) check(req any) error {
+	if d, hot := req.(*pb.DecideRequest); hot && sound(d) {
+		return nil
+	}
+	return v.judge(req)
+}
+
+// judge applies the rules of the protos.
+func (v *validator) judge(req any) error {
 	m, ok := req.(proto.Message)
 	if !ok {
 		return nil
