@@ -61,14 +61,14 @@ func (c *cursor) header() (frame, error) {
 }
 
 // payload returns the payload of the frame at the cursor, valid until the next
-// call, and whether its checksum fits.
+// call, and whether its checksum fits and the padding is zero.
 func (c *cursor) payload(f *frame) ([]byte, bool, error) {
 	b, err := c.need(f.length())
 	if err != nil {
 		return nil, false, err
 	}
 	p := b[headerSize : headerSize+f.size]
-	return p, payloadSum(p) == f.sum, nil
+	return p, payloadSum(p) == f.sum && isZero(b[headerSize+f.size:]), nil
 }
 
 func (c *cursor) skip(f *frame) { c.off += f.length() }
