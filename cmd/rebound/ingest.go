@@ -1,0 +1,279 @@
+package main
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+
+	"github.com/rebound-engine/rebound/engine/profile"
+	"github.com/rebound-engine/rebound/internal/ingest"
+	pb "github.com/rebound-engine/rebound/proto/rebound/v1"
+	"github.com/rebound-engine/rebound/server"
+)
+
+// ingestBatch is how many events one call records; ingestBytes how large it may get.
+const (
+	ingestBatch = 500
+	ingestBytes = 4 << 20 // 4 MiB
+)
+
+// ingestReport is what `rebound ingest` prints.
+type ingestReport struct {
+	ingest.Counts
+	Accepted       int            `json:"events_accepted"`
+	Duplicates     int            `json:"events_duplicate"` // recorded before
+	EventsRejected map[string]int `json:"events_rejected"`  // by reason
+	Resumed        int            `json:"events_resumed"`   // acknowledged in an interrupted run and not sent again
+	RejectFile     string         `json:"reject_file,omitempty"`
+}
+
+func (a *app) ingestCmd() *cobra.Command {
+	var mapping, rejects, state string
+	cmd := &cobra.Command{
+		Use:   "ingest TABLE.csv[.gz]",
+		Short: "Record a table of transactions as events",
+		Long: `Ingest reads a table of transactions (CSV, plain or gzip), groups its rows into
+events by a mapping file and records them. Rows that cannot be used are counted
+and written to a reject file with their reasons. An interrupted run goes on
+where it stopped; recording an event twice changes nothing.`,
+		Example: "  rebound ingest sales.csv.gz --mapping mapping.yaml --store ./store",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, arg []string) error {
+			i := &ingestion{app: a, table: arg[0], rejects: rejects, state: state}
+			if i.rejects == "" {
+				i.rejects = arg[0] + ".rejects.csv"
+			}
+			if i.state == "" {
+				i.state = arg[0] + ".ingest.json"
+			}
+			return i.run(cmd.Context(), mapping)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&mapping, "mapping", "m", "", "mapping file (docs/formats/mapping.md)")
+	f.StringVar(&rejects, "rejects", "", "where rejected rows go (default TABLE.rejects.csv)")
+	f.StringVar(&state, "state", "", "where progress is kept until the run is complete (default TABLE.ingest.json)")
+	cobra.CheckErr(cmd.MarkFlagRequired("mapping"))
+	a.stateFlags(cmd)
+	return cmd
+}
+
+// ingestion is one run of the verb.
+type ingestion struct {
+	app                   *app
+	table, rejects, state string
+
+	client      pb.EventServiceClient
+	fingerprint string
+	skip        int // events an interrupted run has acknowledged
+	seen        int
+	batch       []*pb.Event
+	size        int
+	report      ingestReport
+	rejectFile  *os.File
+	rejectCSV   *csv.Writer
+}
+
+// progress is the state file.
+type progress struct {
+	Fingerprint  string `json:"fingerprint"`
+	Acknowledged int    `json:"acknowledged"`
+}
+
+func (i *ingestion) run(ctx context.Context, mappingFile string) (err error) {
+	data, err := os.ReadFile(mappingFile)
+	if err != nil {
+		return err
+	}
+	m, err := ingest.ParseMapping(mappingFile, data)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	s, err := i.app.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	i.client = s.Events
+	i.report.EventsRejected = map[string]int{}
+	if err := i.readTable(ctx, m, data); err != nil {
+		return err
+	}
+	if err := os.Remove(i.state); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return i.app.print(&i.report, i.reportTable)
+}
+
+func (i *ingestion) readTable(ctx context.Context, m *ingest.Mapping, mapping []byte) (err error) {
+	file, err := os.Open(i.table)
+	if err != nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // read only
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	i.fingerprint = ingest.Fingerprint(mapping, filepath.Base(i.table), info.Size())
+	if err := i.resume(); err != nil {
+		return err
+	}
+	bar := i.app.progressBar("ingest", info.Size())
+	defer bar.done()
+	table, err := decompress(bar.reader(file), i.table)
+	if err != nil {
+		return err
+	}
+	reader, err := ingest.NewReader(m, table, i.reject)
+	if err != nil {
+		return fmt.Errorf("table %s: %w", i.table, err)
+	}
+	i.report.Counts, err = reader.Read(ctx, func(e *profile.Event) error { return i.add(ctx, e) })
+	if err == nil {
+		err = i.flush(ctx)
+	}
+	return errors.Join(err, i.closeRejects())
+}
+
+// decompress unwraps gzip by the name's ending.
+func decompress(r io.Reader, name string) (io.Reader, error) {
+	if !strings.HasSuffix(name, ".gz") {
+		return bufio.NewReaderSize(r, 1<<16), nil
+	}
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", name, err)
+	}
+	return bufio.NewReaderSize(z, 1<<16), nil
+}
+
+// resume reads how far an interrupted run over the same table and mapping came.
+func (i *ingestion) resume() error {
+	data, err := os.ReadFile(i.state)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var p progress
+	if err := json.Unmarshal(data, &p); err != nil {
+		return fmt.Errorf("state file %s: %w; delete it to begin again (nothing is recorded twice)", i.state, err)
+	}
+	if p.Fingerprint == i.fingerprint {
+		i.skip = p.Acknowledged
+	}
+	return nil
+}
+
+func (i *ingestion) add(ctx context.Context, e *profile.Event) error {
+	i.seen++
+	if i.seen <= i.skip {
+		i.report.Resumed++
+		return nil
+	}
+	m := server.EventMessage(e)
+	i.batch = append(i.batch, m)
+	i.size += m.SizeVT()
+	if len(i.batch) < ingestBatch && i.size < ingestBytes {
+		return nil
+	}
+	return i.flush(ctx)
+}
+
+// flush records the batch and notes what is acknowledged.
+func (i *ingestion) flush(ctx context.Context) error {
+	if len(i.batch) == 0 {
+		return nil
+	}
+	resp, err := i.client.RecordEvents(ctx, &pb.RecordEventsRequest{Events: i.batch}, grpc.WaitForReady(true))
+	if err != nil {
+		return err
+	}
+	for n, r := range resp.GetResults() {
+		switch r.GetStatus() {
+		case pb.EventStatus_EVENT_STATUS_ACCEPTED:
+			i.report.Accepted++
+		case pb.EventStatus_EVENT_STATUS_DUPLICATE:
+			i.report.Duplicates++
+		default:
+			i.report.EventsRejected[r.GetReason()]++
+			if err := i.writeReject([]string{"", r.GetReason(), r.GetDetail(), i.batch[n].GetEventId()}); err != nil {
+				return err
+			}
+		}
+	}
+	i.batch, i.size = i.batch[:0], 0
+	data, err := json.Marshal(progress{Fingerprint: i.fingerprint, Acknowledged: i.seen})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(i.state, data, 0o600)
+}
+
+func (i *ingestion) reject(r ingest.Reject) error {
+	return i.writeReject(append([]string{strconv.Itoa(r.Row), r.Reason, r.Detail}, r.Fields...))
+}
+
+// writeReject appends to the reject file, which exists only if something was rejected.
+func (i *ingestion) writeReject(record []string) (err error) {
+	if i.rejectCSV == nil {
+		if i.rejectFile, err = os.Create(i.rejects); err != nil {
+			return err
+		}
+		i.report.RejectFile = i.rejects
+		i.rejectCSV = csv.NewWriter(i.rejectFile)
+		if err := i.rejectCSV.Write([]string{"row", "reason", "detail", "fields"}); err != nil {
+			return err
+		}
+	}
+	return i.rejectCSV.Write(record)
+}
+
+func (i *ingestion) closeRejects() error {
+	if i.rejectCSV == nil {
+		return nil
+	}
+	i.rejectCSV.Flush()
+	return errors.Join(i.rejectCSV.Error(), i.rejectFile.Close())
+}
+
+func (i *ingestion) reportTable(w io.Writer) {
+	r := &i.report
+	row(w, "rows", r.Rows)
+	row(w, "  lines of events", r.Lines)
+	row(w, "  exact duplicates", r.Duplicate)
+	row(w, "  anonymous", r.Anonymous, fmt.Sprintf("(%d with the duplicates among them)", r.Anonymous+r.AnonymousDuplicate))
+	for _, reason := range slices.Sorted(maps.Keys(r.Excluded)) {
+		row(w, "  left out: "+reason, r.Excluded[reason])
+	}
+	row(w, "  rejected", r.Rejected)
+	row(w, "events", r.Purchases+r.Returns)
+	row(w, "  purchases", r.Purchases)
+	row(w, "  returns", r.Returns, fmt.Sprintf("(%d lines, %d customers, %d customer-days)", r.ReturnLines, r.ReturnCustomers, r.ReturnDays))
+	row(w, "  of customers", r.Customers)
+	row(w, "recorded", r.Accepted)
+	row(w, "  recorded before", r.Duplicates+r.Resumed)
+	for _, reason := range slices.Sorted(maps.Keys(r.EventsRejected)) {
+		row(w, "  rejected: "+reason, r.EventsRejected[reason])
+	}
+	if r.RejectFile != "" {
+		row(w, "reject file", r.RejectFile)
+	}
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rebound-engine/rebound/engine"
+	"github.com/rebound-engine/rebound/internal/live"
+	"github.com/rebound-engine/rebound/server"
+	"github.com/rebound-engine/rebound/store"
+	"github.com/rebound-engine/rebound/store/badgerstore"
+)
+
+// nodeConfig is everything a server process is told.
+type nodeConfig struct {
+	Store     string        // folder
+	Policies  string        // bundle directory; empty: the last activation in the log
+	Watch     bool          // activate the directory again when it changes
+	Clock     string        // "wall" or "events"
+	Journal   string        // "lossless" or "bounded"
+	Keys      string        // secrets file; empty: keys.json in the store folder
+	Strict    bool          // unknown scopes are errors
+	Server    server.Config // listeners and limits
+	LogFormat string        // "text" or "json"
+	LogLevel  string
+	secrets   *secrets // instead of Keys
+}
+
+func defaultNodeConfig() nodeConfig {
+	return nodeConfig{Store: "rebound-store", Clock: "wall", Journal: "lossless", LogFormat: "text", LogLevel: "info", Server: server.DefaultConfig()}
+}
+
+// validate reports everything that is wrong, by setting.
+func (c *nodeConfig) validate() error {
+	var errs []error
+	oneOf := func(name, value string, allowed ...string) {
+		for _, a := range allowed {
+			if a == value {
+				return
+			}
+		}
+		errs = append(errs, fmt.Errorf("%s: %q is none of %q", name, value, allowed))
+	}
+	if c.Store == "" {
+		errs = append(errs, errors.New("store: a folder is needed"))
+	}
+	if c.Watch && c.Policies == "" {
+		errs = append(errs, errors.New("watch: there is no directory to watch; give policies"))
+	}
+	oneOf("clock", c.Clock, "wall", "events")
+	oneOf("journal", c.Journal, "lossless", "bounded")
+	oneOf("log_format", c.LogFormat, "text", "json")
+	oneOf("log_level", c.LogLevel, "debug", "info", "warn", "error")
+	return errors.Join(append(errs, c.Server.Validate())...)
+}
+
+func (c *nodeConfig) loadSecrets() (*secrets, error) {
+	switch {
+	case c.secrets != nil:
+		return c.secrets, nil
+	case c.Keys != "":
+		return loadSecrets(c.Keys, false)
+	default:
+		return loadSecrets(filepath.Join(c.Store, "keys.json"), true)
+	}
+}
+
+// node is an open store with an engine and a server on it.
+type node struct {
+	store    *badgerstore.Store
+	engine   *engine.Engine
+	policies *live.Policies
+	server   *server.Server
+	registry *prometheus.Registry
+	stop     context.CancelFunc
+	done     chan error
+}
+
+// openNode opens the folder, rebuilds the ledger, and activates policies.
+func openNode(ctx context.Context, cfg nodeConfig, log *slog.Logger) (*node, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	keys, err := cfg.loadSecrets()
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := keys.tokenKeys()
+	if err != nil {
+		return nil, err
+	}
+	n := &node{registry: prometheus.NewRegistry(), done: make(chan error, 1)}
+	ledger := engine.NewLedger()
+	if n.store, err = badgerstore.Open(cfg.Store, storeOptions(cfg, ledger, log)); err != nil {
+		return nil, err
+	}
+	n.engine, err = engine.New(engine.Options{
+		Store: n.store, Ledger: ledger, EventClock: cfg.Clock == "events",
+		Salt: string(keys.Salt), SaltName: keys.SaltName, TokenKeys: tokens, OpenModel: live.OpenModel,
+	})
+	if err == nil {
+		n.policies, err = n.loadPolicies(ctx, cfg, log)
+	}
+	if err == nil {
+		n.server, err = server.New(cfg.Server, n.services(cfg.Strict), log, n.registry)
+	}
+	if err != nil {
+		return nil, errors.Join(err, n.store.Close())
+	}
+	return n, nil
+}
+
+func storeOptions(cfg nodeConfig, ledger *engine.Ledger, log *slog.Logger) badgerstore.Options {
+	mode := store.Lossless
+	if cfg.Journal == "bounded" {
+		mode = store.Bounded
+	}
+	return badgerstore.Options{Mode: mode, Fold: engine.NewFold(), Machine: ledger, Index: engine.Index, Logger: log}
+}
+
+// loadPolicies resumes the log's last activation, or activates the directory if it says something new.
+func (n *node) loadPolicies(ctx context.Context, cfg nodeConfig, log *slog.Logger) (*live.Policies, error) {
+	p := live.New(n.engine, log)
+	resumed, err := p.Resume(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("resume policies from the log: %w", err)
+	}
+	switch {
+	case cfg.Policies != "":
+		err = p.Directory(ctx, cfg.Policies)
+	case !resumed:
+		log.Warn("no policies yet: every Decide is refused until a bundle is activated")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Watch {
+		p.Watch(cfg.Policies)
+	}
+	return p, nil
+}
+
+func (n *node) services(strict bool) server.Services {
+	s := server.Services{Decisions: n.engine, Events: n.engine, Profiles: n.engine, Journal: n.engine, Budgets: n.engine, Policies: n.policies}
+	if strict {
+		s.Decisions = strictDecisions{n.engine}
+	}
+	return s
+}
+
+// strictDecisions refuses unknown scopes.
+type strictDecisions struct{ *engine.Engine }
+
+// Decide implements server.Decisions.
+func (s strictDecisions) Decide(ctx context.Context, r *engine.Request) (*engine.Decision, error) {
+	r.StrictScope = true
+	return s.Engine.Decide(ctx, r)
+}
+
+// start serves until Close or until ctx ends.
+func (n *node) start(ctx context.Context) {
+	ctx, n.stop = context.WithCancel(ctx)
+	go func() { n.done <- n.server.Run(ctx) }()
+}
+
+// wait blocks until the server has stopped.
+func (n *node) wait() error { return <-n.done }
+
+// Close drains the server, if it was started, and closes the folder.
+func (n *node) Close() error {
+	var err error
+	if n.stop != nil {
+		n.stop()
+		err = <-n.done
+	}
+	return errors.Join(err, n.policies.Close(), n.store.Close())
+}
