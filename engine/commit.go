@@ -80,7 +80,9 @@ func (t *task) rooms(l *Ledger) {
 func (t *task) price(c *Candidate, i int) {
 	c.Score = t.gross[i]
 	lower := t.lower[i]
-	c.Charges = make([]Charge, 0, len(t.budgets))
+	if c.Charges = c.Charges[:0]; cap(c.Charges) < len(t.budgets) {
+		c.Charges = make([]Charge, 0, len(t.budgets))
+	}
 	for k := range t.budgets {
 		b := &t.budgets[k]
 		x := Charge{Budget: b.id, Lambda: float64(b.lambda) / lambdaUnit}

@@ -128,18 +128,6 @@ func DecodeDecision(e *store.Entry) (*Decision, error) {
 	return d.Decision, nil
 }
 
-// parseDecisionHead reads what fold and index need: the fields before the trace.
-func parseDecisionHead(e *store.Entry) (*decisionEntry, error) {
-	d := &decisionEntry{Decision: &Decision{Position: e.Position, Subject: e.Subject}}
-	err := payloadFields(e.Payload, "decision", func(f field) error {
-		if f.num > decHeldOut {
-			return errEnough
-		}
-		return d.field(f)
-	})
-	return d, err
-}
-
 func parseDecision(e *store.Entry) (*decisionEntry, error) {
 	d := &decisionEntry{Decision: &Decision{Position: e.Position, Subject: e.Subject, Recorded: recordedTime(e)}}
 	err := payloadFields(e.Payload, "decision", d.field)

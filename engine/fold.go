@@ -78,32 +78,36 @@ func (f *folder) decision(r store.Reader, e *store.Entry, w store.Writer) error 
 	if err != nil {
 		return err
 	}
-	offers, err := readOffers(r, e.Subject)
+	key := store.Key(TableOffers, e.Subject)
+	old, _, err := r.Get(key)
+	if err != nil {
+		return fmt.Errorf("read offer record: %w", err)
+	}
+	record, err := decidedRecord(old, &d)
 	if err != nil {
 		return err
 	}
-	w.Put(store.Key(TableOffers, e.Subject), offers.decided(d).append(nil))
-	if d.ledger.reserve == nil || !d.Consent {
+	w.Put(key, record)
+	if !d.reserves || !d.consent {
 		return nil
 	}
-	return f.offered(r, d, w)
+	return f.offered(r, e.Subject, &d, w)
 }
 
 // offered tells the profile of an offer. Without consent nothing is learned.
-func (f *folder) offered(r store.Reader, d *decisionEntry, w store.Writer) error {
-	history, _, err := r.Get(profile.Key(profile.TableHistory, d.Subject))
+func (f *folder) offered(r store.Reader, s store.Subject, d *decisionHead, w store.Writer) error {
+	history, _, err := r.Get(profile.Key(profile.TableHistory, s))
 	if err != nil {
 		return err
 	}
-	reserve := d.ledger.reserve
 	records, result, err := f.profiles.Decision(history, &profile.Decision{
-		ID: d.ID, OfferID: reserve.offer, At: d.Time, Expires: fromMilli(reserve.expires), Shown: !reserve.ghost,
+		ID: d.id, OfferID: d.offer, At: fromMilli(d.time), Expires: fromMilli(d.expires), Shown: !d.ghost,
 	})
 	if err != nil {
-		return fmt.Errorf("fold decision %s: %w", d.ID, err)
+		return fmt.Errorf("fold decision %s: %w", d.id, err)
 	}
 	if result != profile.Duplicate {
-		put(w, d.Subject, records)
+		put(w, s, records)
 	}
 	return nil
 }
@@ -160,21 +164,19 @@ func indexDecision(e *store.Entry) [][]byte {
 	if err != nil {
 		return nil
 	}
-	terms := [][]byte{
-		term(termJournal, ""), term(termDecision, d.ID), term(termOutcome, d.Outcome.String()),
-		term(termReturn, d.ReturnKey),
-	}
-	if d.RequestID != "" {
-		terms = append(terms, term(termRequest, d.RequestID))
+	terms := make([][]byte, 0, 10)
+	terms = append(terms, term(termJournal, ""), term(termDecision, d.id), term(termOutcome, d.outcome.String()), term(termReturn, d.returnKey))
+	if d.requestID != "" {
+		terms = append(terms, term(termRequest, d.requestID))
 	}
 	if !e.Subject.IsZero() {
 		s := string(e.Subject[:])
 		terms = append(terms, term(termCustomer, s), term(termSubject, s))
 	}
-	if d.Delivered != None {
-		terms = append(terms, term(termOffer, d.Delivered))
+	if d.delivered != None {
+		terms = append(terms, term(termOffer, d.delivered))
 	}
-	return appendScopes(terms, d.Scope)
+	return appendScopes(terms, d.scope)
 }
 
 // appendScopes adds a term for the scope and every one above it but the company.

@@ -44,6 +44,7 @@ type offerItem struct {
 // offerList is a customer's offer record (docs/formats/entry.md), oldest first.
 type offerList []offerItem
 
+// parseOffers reads a record; the items share its memory.
 func parseOffers(b []byte) (offerList, error) {
 	if len(b) == 0 {
 		return nil, nil
@@ -96,11 +97,11 @@ func (o *offerItem) times() [4]*int64 {
 func (o *offerItem) field(f field) error {
 	switch f.num {
 	case 1:
-		o.decision = f.text()
+		o.decision = f.shared()
 	case 2:
-		o.offer = f.text()
+		o.offer = f.shared()
 	case 3:
-		o.returnKey = f.text()
+		o.returnKey = f.shared()
 	case 4:
 		o.phase = Phase(f.v)
 	case 5, 6, 7, 8:
@@ -112,9 +113,9 @@ func (o *offerItem) field(f field) error {
 	case 11:
 		o.released = f.bool()
 	case 12:
-		o.associate = f.text()
+		o.associate = f.shared()
 	case 13:
-		o.household = f.text()
+		o.household = f.shared()
 	}
 	return nil
 }
@@ -174,19 +175,39 @@ func (l offerList) prune() offerList {
 	return l[max(len(l)-maxOffers, 0):]
 }
 
-// decided adds a decision, and marks the one it supersedes.
-func (l offerList) decided(d *decisionEntry) offerList {
-	if before := l.find(d.Supersedes); d.Supersedes != "" && before != nil {
+// pruneAt is the size at which a record is searched for what no cap reaches.
+const pruneAt = 8 << 10 // 8 KiB
+
+// decidedRecord is a record with a decision added, and the one it supersedes marked.
+func decidedRecord(old []byte, d *decisionHead) ([]byte, error) {
+	o := d.item()
+	if d.supersedes == "" && len(old) > 0 && len(old) < pruneAt {
+		w := wire{append(make([]byte, 0, len(old)+128), old...)}
+		at := w.open(1)
+		o.append(&w)
+		w.close(at)
+		return w.b, nil
+	}
+	l, err := parseOffers(old)
+	if err != nil {
+		return nil, err
+	}
+	if before := l.find(d.supersedes); d.supersedes != "" && before != nil {
 		before.superseded = true
 	}
+	return append(l, o).prune().append(make([]byte, 0, len(old)+128)), nil
+}
+
+// item is what the record keeps of a decision.
+func (d *decisionHead) item() offerItem {
 	o := offerItem{
-		decision: d.ID, returnKey: string(returnKeyBytes(d.ReturnKey)), phase: d.Phase, at: milli(d.Time),
-		expires: milli(d.Time.Add(decisionLife)), associate: d.AssociateID, household: d.Household,
+		decision: d.id, returnKey: string(returnKeyBytes(d.returnKey)), phase: d.phase, at: d.time,
+		expires: d.time + decisionLife.Milliseconds(), associate: d.associate, household: d.household,
 	}
-	if r := d.ledger.reserve; r != nil {
-		o.offer, o.expires, o.ghost = r.offer, r.expires, r.ghost
+	if d.reserves {
+		o.offer, o.expires, o.ghost = d.offer, d.expires, d.ghost
 	}
-	return append(l, o).prune()
+	return o
 }
 
 // happened notes an event about an offer. A decision that was lost, or made by

@@ -84,21 +84,21 @@ func (e *Engine) matching(ctx context.Context, q *Query, at store.Position) (*De
 		return nil, err
 	}
 	head, err := parseDecisionHead(&entry)
-	if err != nil || !q.matches(head.Decision) {
+	if err != nil || !q.matches(&head) {
 		return nil, err
 	}
 	return DecodeDecision(&entry)
 }
 
-func (q *Query) matches(d *Decision) bool {
+func (q *Query) matches(d *decisionHead) bool {
 	switch {
-	case q.Customer != profile.Identity{} && d.Customer != q.Customer,
-		!q.From.IsZero() && d.Time.Before(q.From),
-		!q.To.IsZero() && !d.Time.Before(q.To),
-		q.Outcome != 0 && d.Outcome != q.Outcome:
+	case q.Customer != profile.Identity{} && d.customer() != q.Customer,
+		!q.From.IsZero() && d.time < milli(q.From),
+		!q.To.IsZero() && d.time >= milli(q.To),
+		q.Outcome != 0 && d.outcome != q.Outcome:
 		return false
 	}
-	return within(d.Scope, q.Scope)
+	return within(d.scope, q.Scope)
 }
 
 // within reports whether a scope is another one or below it.
@@ -155,8 +155,12 @@ func (e *Engine) Tail(ctx context.Context, q *Query, after store.Position, fn fu
 			if entry.Kind != KindDecision {
 				return nil
 			}
+			head, err := parseDecisionHead(entry)
+			if err != nil || !q.matches(&head) {
+				return err
+			}
 			d, err := DecodeDecision(entry)
-			if err != nil || !q.matches(d) {
+			if err != nil {
 				return err
 			}
 			return fn(d)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"time"
+	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -109,6 +110,15 @@ func (f field) int() int64     { return protowire.DecodeZigZag(f.v) }
 func (f field) bool() bool     { return f.v != 0 }
 func (f field) float() float64 { return math.Float64frombits(f.v) }
 func (f field) text() string   { return string(f.raw) }
+
+// shared is text without a copy: for values that do not outlive the message.
+func (f field) shared() string {
+	if len(f.raw) == 0 {
+		return ""
+	}
+	return unsafe.String(&f.raw[0], len(f.raw))
+}
+
 func (f field) time() time.Time {
 	return time.UnixMilli(f.int()).UTC()
 }
