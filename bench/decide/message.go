@@ -16,12 +16,15 @@ const digits = 10
 var (
 	callMark     = strings.Repeat("c", digits) // the number of the call
 	customerMark = strings.Repeat("k", digits) // the number of the customer
+
+	associateMark = strings.Repeat("a", digits) // the number of the associate
 )
 
 // template is a marshalled request whose numbers are written in place.
 type template struct {
 	bytes           []byte
 	calls, customer []int // offsets of the numbers
+	associate       []int
 }
 
 // newTemplate marshals a request of about 570 bytes: a return of three lines by a known customer.
@@ -39,12 +42,12 @@ func newTemplate() (*template, error) {
 			Refund: &pb.Money{CurrencyCode: "USD", MinorUnits: 12000},
 		},
 		Basket:       &pb.Basket{Total: &pb.Money{CurrencyCode: "USD", MinorUnits: 9000}},
-		AssociateId:  "associate-0042",
+		AssociateId:  "associate-" + associateMark,
 		Jurisdiction: "US-NY",
 	}
 	for i, size := range []string{"41", "42", "43"} {
 		m.ItemReturn.Lines = append(m.GetItemReturn().GetLines(), &pb.ReturnLine{
-			Sku: fmt.Sprintf("runner-blue-%s-%028d", size, i), Style: "runner-blue-2026-autumn", Size: size, Category: "shoes",
+			Sku: fmt.Sprintf("runner-blue-%s-%020d", size, i), Style: "runner-blue-2026-autumn", Size: size, Category: "shoes",
 			Quantity: 1, PaidMinorUnits: 4000, Reason: "SIZE", Condition: "UNWORN",
 		})
 	}
@@ -52,7 +55,7 @@ func newTemplate() (*template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("marshal template: %w", err)
 	}
-	return &template{bytes: b, calls: offsets(b, callMark), customer: offsets(b, customerMark)}, nil
+	return &template{bytes: b, calls: offsets(b, callMark), customer: offsets(b, customerMark), associate: offsets(b, associateMark)}, nil
 }
 
 func offsets(b []byte, mark string) []int {
@@ -67,6 +70,9 @@ func offsets(b []byte, mark string) []int {
 	}
 }
 
+// associates is how many tills the calls come from.
+const associates = 4000
+
 // fill writes a request into dst, which has the template's length.
 func (t *template) fill(dst []byte, call, customer uint64) {
 	copy(dst, t.bytes)
@@ -75,6 +81,9 @@ func (t *template) fill(dst []byte, call, customer uint64) {
 	}
 	for _, at := range t.customer {
 		number(dst[at:at+digits], customer)
+	}
+	for _, at := range t.associate {
+		number(dst[at:at+digits], call%associates)
 	}
 }
 

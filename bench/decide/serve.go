@@ -112,6 +112,9 @@ func open(ctx context.Context, dir string, o options) (store.Store, *engine.Engi
 	if err == nil {
 		err = loadProfiles(ctx, eng, o.profiles)
 	}
+	if err == nil {
+		err = st.Checkpoint(ctx) // what loading left behind must not weigh on the measurement
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
