@@ -32,8 +32,8 @@ func nuisanceMembers(n int) []Candidate {
 // nuisances of outer fold f (index f) are made without f's rows, for f's rows
 // too; index folds is for the whole and holds, for each row, the prediction
 // made without the row's outer fold.
-func (w *work) crossFit(ctx context.Context, step func(done, total int)) (*levelStack, []*nuisance, error) {
-	stack := &levelStack{members: nuisanceMembers(w.d.Rows())}
+func (w *work) crossFit(ctx context.Context, members []Candidate, step func(done, total int)) (*levelStack, []*nuisance, error) {
+	stack := &levelStack{members: members}
 	arms, k := w.d.Arms(), len(stack.members)
 	raw := make([][][][]float64, k) // member, outer fold, arm, row
 	for m := range raw {

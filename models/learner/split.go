@@ -129,9 +129,10 @@ func (r *splitRules) monotoneGain(l, right pair, s leafStats, direction int8) (f
 // (Fisher 1958); missing and unknown levels go right.
 func (r *splitRules) bestCategories(feature int, f *featureBins, h *[256]pair, s leafStats) split {
 	best := split{feature: feature}
+	perRow := s.rows / max(s.h, 1e-300)
 	order := make([]int, 0, f.count)
 	for b := range f.count {
-		if h[b].h > 0 {
+		if h[b].h > 0 && h[b].h*perRow >= minLevelRows {
 			order = append(order, b)
 		}
 	}
@@ -156,6 +157,15 @@ func (r *splitRules) bestCategories(feature int, f *featureBins, h *[256]pair, s
 	return best
 }
 
+// Limits on categorical splits, those of LightGBM: a level needs some rows to be
+// placed, one side holds at most so many levels, and a border is tried only
+// after so many more rows, if there are many levels.
+const (
+	minLevelRows = 10
+	maxLeftSet   = 32
+	minGroupRows = 100
+)
+
 // scanCategories tries prefixes of the order as the left side.
 func (r *splitRules) scanCategories(best *split, order []int, h *[256]pair, s leafStats, lambda float64) {
 	perRow := s.rows / max(s.h, 1e-300)
@@ -163,10 +173,21 @@ func (r *splitRules) scanCategories(best *split, order []int, h *[256]pair, s le
 	base := score(s.g, s.h, lambda) + r.minGain
 	var l pair
 	var set binSet
-	for _, b := range order {
+	group, lastH := 0.0, 0.0
+	if len(order) > 4 {
+		group = minGroupRows / max(perRow, 1e-300)
+	}
+	for k, b := range order {
+		if k >= maxLeftSet {
+			return
+		}
 		l.g += h[b].g
 		l.h += h[b].h
 		set.add(b)
+		if l.h-lastH < group {
+			continue
+		}
+		lastH = l.h
 		right := pair{s.g - l.g, s.h - l.h}
 		if l.h < minH {
 			continue

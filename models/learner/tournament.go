@@ -28,7 +28,7 @@ var ErrTournament = errors.New("tournament")
 // Spec declares a tournament.
 type Spec struct {
 	Name       string
-	Candidates []Candidate // nil: DefaultCandidates
+	Candidates []Candidate // nil: DefaultCandidates; without offers in the data: the members of the outcome's stack
 	Folds      int         // 0: 5
 	Seed       uint64
 	Threads    int       // 0: all cores; never changes the result
@@ -132,7 +132,11 @@ func Tournament(ctx context.Context, spec Spec, d *Dataset) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.stack, m.nuis, err = m.w.crossFit(ctx, func(done, total int) { m.report("nuisance", "levels", done, total) })
+	members := nuisanceMembers(d.Rows())
+	if d.Arms() == 1 && spec.Candidates != nil {
+		members = spec.Candidates
+	}
+	m.stack, m.nuis, err = m.w.crossFit(ctx, members, func(done, total int) { m.report("nuisance", "levels", done, total) })
 	if err != nil {
 		return nil, fmt.Errorf("tournament: %w", err)
 	}
