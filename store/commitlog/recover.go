@@ -131,6 +131,9 @@ func (l *Log) verify(ctx context.Context) (*Cut, error) {
 		if err := w.run(i == len(l.segments)-1); err != nil {
 			return nil, err
 		}
+		if i < len(l.segments)-1 && !s.info.Sealed {
+			return nil, w.corrupt(w.stop)
+		}
 		walks[i] = w
 	}
 	for i, w := range walks {

@@ -153,7 +153,7 @@ func (w *walk) probe(c *cursor) error {
 func (w *walk) judge(last bool) (*Cut, error) {
 	bad, ok := w.firstBad()
 	if !last {
-		if ok || !w.s.info.Sealed {
+		if ok {
 			return nil, w.corrupt(bad)
 		}
 		return nil, nil
