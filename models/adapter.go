@@ -20,6 +20,7 @@ type Function struct {
 // InputKind says where an input of a Function comes from.
 type InputKind uint8
 
+// The kinds of inputs.
 const (
 	InputCustomer InputKind = iota // Schema.Features[Index]
 	InputOffer                     // Schema.OfferFeatures[Index]; Off without an offer
@@ -157,7 +158,7 @@ func newHead(schema *Schema, f Function, inputs []Input) (*head, error) {
 }
 
 func (in *Input) check(schema *Schema) error {
-	limit := 0
+	var limit int
 	switch in.Kind {
 	case InputCustomer:
 		limit = len(schema.Features)
@@ -199,13 +200,14 @@ func (h *head) compile(schema *Schema) error {
 		customer[i] = -1
 	}
 	for i, in := range h.inputs {
-		if in.Kind == InputCustomer && customer[in.Index] < 0 {
-			customer[in.Index] = int32(i)
-		} else if in.Kind == InputCustomer {
-			return fmt.Errorf("feature %q feeds two inputs", schema.Features[in.Index].Name)
-		} else {
+		switch {
+		case in.Kind != InputCustomer:
 			extra = append(extra, int32(i))
 			h.offers = append(h.offers, i)
+		case customer[in.Index] < 0:
+			customer[in.Index] = int32(i)
+		default:
+			return fmt.Errorf("feature %q feeds two inputs", schema.Features[in.Index].Name)
 		}
 	}
 	if h.split, err = scorer.Split(customer, extra); err != nil {

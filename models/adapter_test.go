@@ -186,25 +186,3 @@ func TestAdapterExplainsRawScore(t *testing.T) {
 		}
 	}
 }
-
-func TestAdapterScoresWithoutAllocating(t *testing.T) {
-	_, config := sLearner(3)
-	m, err := models.NewAdapter(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, out := make([]float64, 3), make([]models.Score, 8)
-	cands := make([]models.Candidate, 8)
-	for i := range cands {
-		cands[i] = models.Candidate{Arm: i%3 - 1, X: []float64{float64(i)}}
-	}
-	ctx := context.Background()
-	n := testing.AllocsPerRun(500, func() {
-		if err := m.Score(ctx, x, cands, out); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if n >= 1 {
-		t.Errorf("Score allocates %v times", n)
-	}
-}

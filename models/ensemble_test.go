@@ -186,27 +186,6 @@ func boosted(seed uint64, trees, leaves, features int) *models.Ensemble {
 	return e
 }
 
-func TestScoringDoesNotAllocate(t *testing.T) {
-	e := boosted(1, 50, 31, 12)
-	e.Trees = append(e.Trees, grow(rand.New(rand.NewPCG(1, 1)), 80, 12, 1, anyKind))
-	s, err := models.NewScorer(e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	split, err := s.Split([]int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, []int32{10, 11})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, out := make([]float64, 12), make([]float64, 5)
-	var offers []*models.PreparedOffer
-	for i := range 5 {
-		offers = append(offers, split.Prepare([]float64{float64(i), 1}))
-	}
-	if n := testing.AllocsPerRun(200, func() { s.Raw(x, out); split.Raw(x, offers, out) }); n >= 1 {
-		t.Errorf("scoring allocates %v times", n)
-	}
-}
-
 func TestScorerIsSafeForConcurrentUse(t *testing.T) {
 	e := boosted(2, 40, 20, 8)
 	s, err := models.NewScorer(e)

@@ -44,6 +44,7 @@ const (
 // Link maps a raw sum to a prediction.
 type Link uint8
 
+// The links.
 const (
 	LinkIdentity     Link = iota // raw
 	LinkLogistic                 // 1/(1+exp(-Scale*raw))

@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/rebound-engine/rebound/models"
 )
@@ -23,7 +24,7 @@ func (r *catReader) trees() error {
 		if _, err := b.add(root); err != nil {
 			return fmt.Errorf("tree %d: %w", i, err)
 		}
-		b.tree.Cover = append(b.nodeWeights, b.leafWeights...)
+		b.tree.Cover = slices.Concat(b.nodeWeights, b.leafWeights)
 		r.ensemble.Trees = append(r.ensemble.Trees, b.tree)
 	}
 	return nil

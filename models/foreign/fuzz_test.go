@@ -12,6 +12,7 @@ import (
 // fuzzOpen opens the input under one name: it must be refused with one of the
 // two errors or predict.
 func fuzzOpen(f *testing.F, name string, seeds ...[]byte) {
+	f.Helper()
 	for _, s := range seeds {
 		f.Add(s)
 	}
@@ -29,6 +30,7 @@ func fuzzOpen(f *testing.F, name string, seeds ...[]byte) {
 
 // small takes reference files of at most 32 kB as seeds, where they are present.
 func small(f *testing.F, extension string) [][]byte {
+	f.Helper()
 	var seeds [][]byte
 	dir, ok := findReferences()
 	if !ok {

@@ -3,6 +3,7 @@ package foreign
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -149,10 +150,8 @@ func (f section) floats(key string, n int) ([]float64, error) {
 	return out, nil
 }
 
-func isRange(err error) bool {
-	ne, ok := err.(*strconv.NumError) //nolint:errorlint // strconv returns it unwrapped
-	return ok && ne.Err == strconv.ErrRange
-}
+// isRange reports a number beyond float64: it was read as infinity or zero.
+func isRange(err error) bool { return errors.Is(err, strconv.ErrRange) }
 
 // ints is floats for 32-bit integers.
 func (f section) ints(key string, n int) ([]int32, error) {

@@ -3,6 +3,7 @@ package foreign
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -100,7 +101,7 @@ func (b *lgbDumpTree) build(root *lgbDumpNode) error {
 		}
 	}
 	if n > 1 {
-		t.Cover = append(b.nodes, counts...)
+		t.Cover = slices.Concat(b.nodes, counts)
 	}
 	if anyLinear {
 		t.Linear = linear

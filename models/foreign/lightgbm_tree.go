@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -152,7 +153,7 @@ func lgbCover(t *models.Tree, f section) error {
 	if err != nil {
 		return err
 	}
-	t.Cover = append(nodes, leaves...)
+	t.Cover = slices.Concat(nodes, leaves)
 	return nil
 }
 

@@ -123,11 +123,12 @@ const maxNodeInputs = 1 << 12
 func parseNode(b []byte) (*onnxNode, error) {
 	n := &onnxNode{attrs: map[string]*onnxAttr{}}
 	err := fields(b, func(w *wire) error {
-		text, err := "", error(nil)
+		if err := w.expect(wireBytes); err != nil {
+			return err
+		}
+		text := ""
 		if w.number != 5 {
-			if text, err = w.text(); err != nil {
-				return err
-			}
+			text = string(w.bytes)
 		}
 		switch w.number {
 		case 1:

@@ -3,6 +3,7 @@ package foreign
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // shapeOf is the shape of its input as a vector.
@@ -94,9 +95,9 @@ func buildTranspose(n *onnxNode) (onnxOp, error) {
 		}
 		for i := range out.num {
 			from, rest := 0, i
-			for d := len(shape) - 1; d >= 0; d-- {
-				from += rest % shape[d] * strides[d]
-				rest /= shape[d]
+			for d, size := range slices.Backward(shape) {
+				from += rest % size * strides[d]
+				rest /= size
 			}
 			out.num[i] = t.num[from]
 		}

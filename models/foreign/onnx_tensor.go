@@ -185,9 +185,9 @@ func broadcastShape(a, b []int) ([]int, error) {
 // broadcast shape out reads.
 func source(i int, out, shape []int) int {
 	at, stride := 0, 1
-	for d := len(out) - 1; d >= 0; d-- {
-		index := i % out[d]
-		i /= out[d]
+	for d, size := range slices.Backward(out) {
+		index := i % size
+		i /= size
 		if k := d - (len(out) - len(shape)); k >= 0 {
 			if shape[k] != 1 {
 				at += index * stride

@@ -267,13 +267,13 @@ func newTreeScores(c *onnxNodes, v *onnxVotes, outputs int) (*treeScores, error)
 }
 
 // rows calls visit with the raw scores of each row.
-func (s *treeScores) rows(t *tensor, visit func(row int, raw []float64)) (int, error) {
+func (s *treeScores) rows(t *tensor, visit func(row int, raw []float64)) error {
 	if err := t.numeric(); err != nil {
-		return 0, err
+		return err
 	}
 	n, width := t.rows()
 	if last := len(s.used) - 1; last >= 0 && s.used[last] >= width {
-		return 0, fmt.Errorf("%w: trees test input %d of %d", ErrCorrupt, s.used[last], width)
+		return fmt.Errorf("%w: trees test input %d of %d", ErrCorrupt, s.used[last], width)
 	}
 	raw, row := make([]float64, s.scorer.Ensemble().Outputs), make([]float64, len(s.used))
 	for i := range n {
@@ -283,7 +283,7 @@ func (s *treeScores) rows(t *tensor, visit func(row int, raw []float64)) (int, e
 		s.scorer.Raw(row, raw)
 		visit(i, raw)
 	}
-	return n, nil
+	return nil
 }
 
 func buildTreeRegressor(n *onnxNode) (onnxOp, error) {
@@ -324,7 +324,7 @@ func treeRegressor(n *onnxNode, c *onnxNodes, v *onnxVotes, targets int, aggrega
 		if err != nil {
 			return nil, err
 		}
-		_, err = s.rows(in[0], func(row int, raw []float64) {
+		err = s.rows(in[0], func(row int, raw []float64) {
 			for k := range raw {
 				if aggregate == "AVERAGE" {
 					raw[k] /= float64(len(s.scorer.Ensemble().Trees))

@@ -81,7 +81,7 @@ func (k *treeClassifier) run(s *treeScores, t *tensor) ([]*tensor, error) {
 		return nil, err
 	}
 	best := make([]int, rows)
-	_, err = s.rows(t, func(row int, raw []float64) {
+	err = s.rows(t, func(row int, raw []float64) {
 		for i := range k.base {
 			raw[i] = elemFloat.round(raw[i] + k.base[i])
 		}

@@ -27,41 +27,41 @@ func findReferences() (string, bool) {
 }
 
 // referenceDir is the folder of reference models; a test without it is skipped.
-func referenceDir(t testing.TB) string {
-	t.Helper()
+func referenceDir(tb testing.TB) string {
+	tb.Helper()
 	dir, ok := findReferences()
 	if !ok {
-		t.Skip("reference models ../shared/testdata/models are absent")
+		tb.Skip("reference models ../shared/testdata/models are absent")
 	}
 	return dir
 }
 
 // referenceFiles lists the model files with one of the extensions.
-func referenceFiles(t testing.TB, extensions ...string) []string {
-	t.Helper()
+func referenceFiles(tb testing.TB, extensions ...string) []string {
+	tb.Helper()
 	var files []string
 	for _, ext := range extensions {
-		found, err := filepath.Glob(filepath.Join(referenceDir(t), "*"+ext))
+		found, err := filepath.Glob(filepath.Join(referenceDir(tb), "*"+ext))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		files = append(files, found...)
 	}
 	if len(files) == 0 {
-		t.Fatalf("no reference model with extension %v", extensions)
+		tb.Fatalf("no reference model with extension %v", extensions)
 	}
 	return files
 }
 
-func open(t testing.TB, file string) *foreign.Model {
-	t.Helper()
+func open(tb testing.TB, file string) *foreign.Model {
+	tb.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	m, err := foreign.Open(file, data)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return m
 }

@@ -125,7 +125,8 @@ func (t *ubjTranscoder) float(m byte) error {
 	if err != nil {
 		return err
 	}
-	v, bits := 0.0, 64
+	var v float64
+	bits := 64
 	if m == 'd' {
 		v, bits = float64(math.Float32frombits(binary.BigEndian.Uint32(b))), 32
 	} else {

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -72,12 +73,11 @@ func run(modelFile, rowsFile string, offer int, span time.Duration, out io.Write
 
 // readRows returns the inputs of each row and the last column.
 func readRows(name string, inputs int) (x [][]float64, want []float64, err error) {
-	f, err := os.Open(name)
+	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer f.Close()
-	records, err := csv.NewReader(f).ReadAll()
+	records, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", name, err)
 	}
