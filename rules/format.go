@@ -95,7 +95,11 @@ func (x *formatter) blockScalar(n node) {
 // text writes the lines with their indentation. A line without one of its own
 // moves with the line it continues; a comment moves with what follows it.
 func (x *formatter) text() string {
-	lines := make([]string, len(x.f.starts))
+	count := len(x.f.starts)
+	if bytes.HasSuffix(x.f.raw, []byte("\n")) {
+		count-- // nothing follows the last line feed
+	}
+	lines := make([]string, count)
 	shift := make([]int, len(lines))
 	current := 0
 	for i := range lines {
