@@ -195,3 +195,19 @@ func TestDoublingONNXGraphIsRefused(t *testing.T) {
 		t.Errorf("refusing took %d bytes", bytes)
 	}
 }
+
+func TestONNXCategoryThatMustBeKnown(t *testing.T) {
+	file := onnxFile(onnxNodeOf("ai.onnx.ml", "OneHotEncoder", "x", "y", attrInts("cats_int64s", 5, 7), attrInt("zeros", 0)),
+		onnxIO(11, "x", -1, 1), onnxIO(12, "y"))
+	m, err := foreign.Open("m.onnx", file)
+	if err != nil {
+		t.Fatalf("a file whose categories leave out 0: %v", err)
+	}
+	out := make([]float64, 2)
+	if err := m.Predict([]float64{7}, out); err != nil || out[0] != 0 || out[1] != 1 {
+		t.Errorf("category 7: %v, %v", out, err)
+	}
+	if err := m.Predict([]float64{6}, out); err == nil {
+		t.Error("an unknown category is scored")
+	}
+}

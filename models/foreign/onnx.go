@@ -70,6 +70,7 @@ type onnxBuilder struct {
 	program *onnxProgram
 	number  map[string]int
 	made    []bool // per value: known before its first use
+	onTrial bool
 }
 
 func (b *onnxBuilder) value(name string) int {
@@ -179,6 +180,7 @@ func (v *onnxValue) layout() (width int, shape []int, err error) {
 }
 
 func (b *onnxBuilder) node(n *onnxNode) error {
+	n.trial = &b.onTrial
 	run, err := onnxOpOf(n)
 	if err != nil {
 		return err
@@ -215,7 +217,9 @@ func (b *onnxBuilder) node(n *onnxNode) error {
 // the number of outputs is known.
 func (b *onnxBuilder) trial(features int) ([]string, error) {
 	p := b.program
+	b.onTrial = true
 	values, err := p.run(make([]float64, features))
+	b.onTrial = false
 	if err != nil {
 		return nil, err
 	}

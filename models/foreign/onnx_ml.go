@@ -122,7 +122,7 @@ func buildOneHot(n *onnxNode) (onnxOp, error) {
 			} else if v := math.Trunc(t.num[i]); v == v && math.Abs(v) < 1<<53 {
 				k = slices.Index(codes, int64(v))
 			}
-			if k < 0 && !zeros {
+			if k < 0 && !zeros && !*n.trial {
 				return nil, fmt.Errorf("value %d is no known category and zeros=0: %w", i, ErrUnsupported)
 			}
 			if k >= 0 {

@@ -22,6 +22,7 @@ type onnxNode struct {
 	in, out          []string
 	attrs            map[string]*onnxAttr
 	opset            int64 // of its domain
+	trial            *bool // the row is the made-up one of the load
 }
 
 type onnxAttr struct {
