@@ -121,6 +121,11 @@ type Store interface {
 	// error of ctx and the entry stays: whether it is on disk is not known yet.
 	// fn must not call Update, Erase or Checkpoint.
 	Update(ctx context.Context, s Subject, fn func(Tx) error) error
+	// Apply is Update without the wait: it returns the position of the last entry fn appended, 0 for
+	// none. A caller with many subjects applies them one after another and waits once, by Acknowledged.
+	Apply(ctx context.Context, s Subject, fn func(Tx) error) (Position, error)
+	// Acknowledged waits until the entries up to at are acknowledged in the store's mode.
+	Acknowledged(ctx context.Context, at Position) error
 	// Read returns one entry; ErrNotFound if retention dropped it, ErrErased if its subject was erased.
 	// An entry that is appended but not acknowledged is waited for.
 	Read(ctx context.Context, at Position) (Entry, error)

@@ -18,22 +18,28 @@ type tx struct {
 
 // Update implements store.Store.
 func (s *Store) Update(ctx context.Context, of store.Subject, fn func(store.Tx) error) error {
+	at, err := s.Apply(ctx, of, fn)
+	if at == 0 {
+		return err
+	}
+	return errors.Join(err, s.Acknowledged(ctx, at))
+}
+
+// Apply implements store.Store.
+func (s *Store) Apply(ctx context.Context, of store.Subject, fn func(store.Tx) error) (store.Position, error) {
 	if err := s.usable(); err != nil {
-		return fmt.Errorf("update: %w", err)
+		return 0, fmt.Errorf("update: %w", err)
 	}
 	defer s.release()
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("update subject %x: %w", of, err)
+		return 0, fmt.Errorf("update subject %x: %w", of, err)
 	}
 	if err := s.admit(ctx); err != nil {
-		return fmt.Errorf("update subject %x: %w", of, err)
+		return 0, fmt.Errorf("update subject %x: %w", of, err)
 	}
 	t := &tx{s: s, ctx: ctx, subject: of}
 	err := t.run(fn)
-	if t.last == 0 {
-		return err
-	}
-	return errors.Join(err, s.acknowledged(ctx, t.last))
+	return t.last, err
 }
 
 // run holds the subject's lock around fn.
@@ -44,7 +50,8 @@ func (t *tx) run(fn func(store.Tx) error) error {
 	return fn(t)
 }
 
-func (s *Store) acknowledged(ctx context.Context, at store.Position) error {
+// Acknowledged implements store.Store.
+func (s *Store) Acknowledged(ctx context.Context, at store.Position) error {
 	if s.opts.Mode == store.Bounded {
 		return nil
 	}

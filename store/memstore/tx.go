@@ -11,21 +11,33 @@ import (
 type tx struct {
 	s       *Store
 	subject store.Subject
+	last    store.Position
 }
 
 // Update implements store.Store.
 func (s *Store) Update(ctx context.Context, of store.Subject, fn func(store.Tx) error) error {
+	_, err := s.Apply(ctx, of, fn)
+	return err
+}
+
+// Apply implements store.Store.
+func (s *Store) Apply(ctx context.Context, of store.Subject, fn func(store.Tx) error) (store.Position, error) {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("update subject %x: %w", of, err)
+		return 0, fmt.Errorf("update subject %x: %w", of, err)
 	}
 	if err := s.usable("update"); err != nil {
-		return err
+		return 0, err
 	}
 	l := s.lock(of)
 	l.Lock()
 	defer l.Unlock()
-	return fn(&tx{s: s, subject: of})
+	t := &tx{s: s, subject: of}
+	err := fn(t)
+	return t.last, err
 }
+
+// Acknowledged implements store.Store: memory is acknowledged at once.
+func (s *Store) Acknowledged(context.Context, store.Position) error { return nil }
 
 // Erase implements store.Store.
 func (s *Store) Erase(ctx context.Context, h store.Header, payload []byte) (store.Position, error) {
@@ -67,6 +79,9 @@ func (t *tx) Append(h store.Header, payload []byte) (store.Position, error) {
 		return 0, err
 	}
 	e, err := t.s.append(h, payload, m, false)
+	if err == nil {
+		t.last = e.Position
+	}
 	return e.Position, err
 }
 
