@@ -260,7 +260,7 @@ func (t *task) answered() (*Decision, error) {
 		return nil
 	})
 	if err != nil || t.live == "" {
-		return nil, unavailable(err)
+		return nil, unavailable("record decision", err)
 	}
 	return t.e.repeated(t.ctx, t.live, t.req)
 }
@@ -322,7 +322,7 @@ func (t *task) recordOnce(anew bool, locked time.Time) (*Decision, error) {
 		return t.commit(tx, locked)
 	})
 	if err != nil || t.slice != 0 {
-		return nil, unavailable(err)
+		return nil, unavailable("record decision", err)
 	}
 	if t.live != "" {
 		return t.e.repeated(t.ctx, t.live, t.req)
@@ -433,12 +433,12 @@ func (d *Decision) trim(x Explain) {
 }
 
 // unavailable turns failures of the log into one error callers branch on.
-func unavailable(err error) error {
+func unavailable(step string, err error) error {
 	switch {
 	case errors.Is(err, store.ErrOverloaded), errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrClosed):
-		return fmt.Errorf("record decision: %w: %w", ErrUnavailable, err)
+		return fmt.Errorf("%s: %w: %w", step, ErrUnavailable, err)
 	case err != nil:
-		return fmt.Errorf("record decision: %w", err)
+		return fmt.Errorf("%s: %w", step, err)
 	}
 	return nil
 }

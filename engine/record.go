@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -30,17 +29,23 @@ func (e *Engine) Record(ctx context.Context, events []*profile.Event) ([]EventRe
 		}
 		of[s] = append(of[s], i)
 	}
+	var last store.Position
 	for _, s := range order {
-		if err := e.recordOf(ctx, s, events, of[s], results); err != nil {
-			return nil, err
+		at, err := e.recordOf(ctx, s, events, of[s], results)
+		if err != nil {
+			return nil, unavailable("record events", err)
 		}
+		last = max(last, at)
+	}
+	if err := e.opts.Store.Acknowledged(ctx, last); err != nil {
+		return nil, unavailable("record events", err)
 	}
 	return results, nil
 }
 
-// recordOf records the events of one customer under one lock.
-func (e *Engine) recordOf(ctx context.Context, s store.Subject, events []*profile.Event, which []int, results []EventResult) error {
-	err := e.opts.Store.Update(ctx, s, func(tx store.Tx) error {
+// recordOf records the events of one customer under one lock, and returns the position to wait for.
+func (e *Engine) recordOf(ctx context.Context, s store.Subject, events []*profile.Event, which []int, results []EventResult) (store.Position, error) {
+	return e.opts.Store.Apply(ctx, s, func(tx store.Tx) error {
 		for _, i := range which {
 			if err := e.recordOne(tx, s, events[i], &results[i]); err != nil {
 				return fmt.Errorf("record event %q: %w", events[i].ID, err)
@@ -48,10 +53,6 @@ func (e *Engine) recordOf(ctx context.Context, s store.Subject, events []*profil
 		}
 		return nil
 	})
-	if errors.Is(err, store.ErrOverloaded) || errors.Is(err, store.ErrFailed) || errors.Is(err, store.ErrClosed) {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return err
 }
 
 func (r *EventResult) reject(reason EventReason, detail string) {
