@@ -32,9 +32,11 @@ type Scorer struct {
 	entryTree []uint16
 	entryMask []uint64
 	special   []specialNode
-	leafFrom  []int32   // per tree: its first value in leaves
-	leaves    []float64 // leaf values by tree, from left to right
-	leafID    []int32   // the index in Tree.Leaf of each leaf in leaves order; per tree at leafStart
+	sets      []specialNode // categorical nodes that codeStart covers
+	codeStart []int32       // first entry per code of each categorical column, and the end
+	leafFrom  []int32       // per tree: its first value in leaves
+	leaves    []float64     // leaf values by tree, from left to right
+	leafID    []int32       // the index in Tree.Leaf of each leaf in leaves order; per tree at leafStart
 	leafStart []int32
 	walked    []bool // per tree: has no mask
 	needRow   bool   // some tree is walked or has linear leaves
@@ -51,7 +53,10 @@ type column struct {
 	bucket                 int32 // first of its buckets
 	entry                  int32 // first entry
 	missFrom, missTo       int32 // entries that a missing value makes false
-	specialFrom, specialTo int32 // categorical and equality nodes
+	specialFrom, specialTo int32 // nodes that are tested one by one
+	// Category sets: entries of code k are those of list category+k; none if codes is 0.
+	codes, category int32
+	setFrom, setTo  int32 // the same nodes, one by one
 }
 
 // specialNode is a node that no threshold search can answer.
@@ -143,7 +148,10 @@ func (s *Scorer) apply(masks []uint64, f int, v float64) {
 			continue
 		}
 		if c.specialFrom < c.specialTo {
-			s.applySpecial(masks, c, v)
+			s.applySpecial(masks, s.special[c.specialFrom:c.specialTo], v)
+		}
+		if c.codes > 0 {
+			s.applyCategory(masks, c, v)
 		}
 		if n := s.falseNodes(c, v); n > c.entry {
 			s.clear(masks, c.entry, n)
@@ -193,8 +201,8 @@ func (s *Scorer) clear(masks []uint64, from, to int32) {
 	}
 }
 
-func (s *Scorer) applySpecial(masks []uint64, c *column, v float64) {
-	for _, n := range s.special[c.specialFrom:c.specialTo] {
+func (s *Scorer) applySpecial(masks []uint64, nodes []specialNode, v float64) {
+	for _, n := range nodes {
 		if !s.ensemble.Trees[n.tree].goesLeft(n.node, v) {
 			masks[n.tree] &= n.mask
 		}

@@ -129,10 +129,9 @@ func (s *Scorer) addColumn(missing uint8, all []flatNode) {
 	c.missFrom = int32(len(s.entryTree))
 	s.addMissing(missRight)
 	c.missTo = int32(len(s.entryTree))
+	special = s.addCategories(&c, special)
 	c.specialFrom = int32(len(s.special))
-	for _, n := range special {
-		s.special = append(s.special, specialNode{tree: n.tree, node: n.node, mask: n.mask})
-	}
+	s.special = append(s.special, specialNodes(special)...)
 	c.specialTo = int32(len(s.special))
 	s.columns = append(s.columns, c)
 }
