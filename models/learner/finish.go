@@ -103,7 +103,7 @@ func (m *match) calibrate(p *choice) ([]effectMap, [][]float64) {
 
 // spread estimates the variance of the effects per row; nil without refits.
 func (m *match) spread(ctx context.Context, p *choice, fit *effectModel) ([][]float64, error) {
-	if m.spec.Refits < 1 {
+	if _, ok := soleForest(fit); ok || m.spec.Refits < 1 {
 		return nil, nil
 	}
 	effects := m.w.columns(len(m.w.d.Offers))
@@ -153,7 +153,9 @@ func (m *match) assemble(ctx context.Context, fit *effectModel, maps []effectMap
 	}
 	for k, e := range maps {
 		arm := models.ArmEffect{Effect: translate(fit.effects[k], at, 1), Shift: e.shift, Scale: e.scale, Variance: models.Sum{Offset: ate[k]}}
-		if spread != nil && variances[k] != nil {
+		if f, ok := soleForest(fit); ok {
+			arm.Variance.Parts = []models.Part{{Output: at[0] + f.arms + k, Weight: e.scale * e.scale * spreadFactor}}
+		} else if spread != nil && variances[k] != nil {
 			f := variances[k].(scaledFit)
 			arm.Variance.Parts = []models.Part{{Output: a.add(f), Weight: f.scale * e.scale * e.scale * spreadFactor}}
 		}
@@ -162,9 +164,18 @@ func (m *match) assemble(ctx context.Context, fit *effectModel, maps []effectMap
 	return models.NewUplift(a.spec)
 }
 
+// soleForest is the forest that alone makes the effects: it knows its variance.
+func soleForest(fit *effectModel) (*fittedForest, bool) {
+	if len(fit.fits) != 1 {
+		return nil, false
+	}
+	f, ok := fit.fits[0].(*fittedForest)
+	return f, ok
+}
+
 // spreadFactor widens the sampling variance for what refitting cannot see:
-// the bias of a regularised learner. Half-widths grow by √2; coverage on known
-// truth is held by TestIntervalCoverage.
+// the bias of a regularised learner. Half-widths grow by √2; tests hold the
+// coverage on known truth.
 const spreadFactor = 2
 
 // fallback is the baseline with constant effects.
