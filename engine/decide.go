@@ -342,6 +342,9 @@ func (t *task) commit(tx store.Tx, locked time.Time) error {
 	t.admit(l)
 	var err error
 	if t.sliced() {
+		if err := t.reconcile(tx, l); err != nil {
+			return err
+		}
 		if t.slice, err = t.debitSlices(tx, l, false); err != nil || t.slice != 0 {
 			return err
 		}

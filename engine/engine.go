@@ -17,12 +17,11 @@ import (
 // Options are what an engine is made of.
 type Options struct {
 	// Store keeps the log and the records. It must have been opened with
-	// NewFold, Index and the Ledger below.
+	// NewFold, Index and the Ledger below. One in bounded mode has the methods
+	// Mode() store.Mode and Durable() store.Position: budgets are then spent
+	// from slices that are on disk.
 	Store  store.Store
 	Ledger *Ledger
-	// Mode is the store's. In bounded mode the store must have a method
-	// Durable() store.Position, and budgets are spent from slices that are on disk.
-	Mode store.Mode
 	// Clock is wall time; time.Now if nil.
 	Clock func() time.Time
 	// EventClock lets business time follow the log and AsOf, instead of the wall clock.
@@ -76,11 +75,8 @@ func New(o Options) (*Engine, error) {
 		o.MaxSkew = 5 * time.Minute
 	}
 	e := &Engine{opts: o, swap: make(chan struct{}, 1)}
-	if o.Mode == store.Bounded {
-		var ok bool
-		if e.durable, ok = o.Store.(durable); !ok {
-			return nil, errors.New("new engine: bounded mode needs a store that tells what is on disk")
-		}
+	if d, ok := o.Store.(durable); ok && d.Mode() == store.Bounded {
+		e.durable = d
 	}
 	e.calls.init()
 	if err := e.pickUpTime(); err != nil {

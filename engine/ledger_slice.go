@@ -14,8 +14,9 @@ import (
 // surviving entry accounts for after a crash counts as spent, until every
 // token it could have paid for has expired.
 
-// durable is a store that tells what a crash cannot lose any more.
+// durable is a store that may acknowledge what a crash can still lose.
 type durable interface {
+	Mode() store.Mode
 	// Durable is the position of the last entry on disk.
 	Durable() store.Position
 }
@@ -209,19 +210,21 @@ func (l *Ledger) inDoubt(since int64, hard func(budget string) bool) {
 	}
 }
 
-// Reconcile hands back slices whose doubt is over: every token a lost decision
-// could have given out has expired at the business time now. The server calls
-// it now and then in bounded mode, and Close in the end.
-func (e *Engine) Reconcile(ctx context.Context, now time.Time) error {
-	if e.durable == nil {
-		return nil
-	}
-	return e.handBack(ctx, now, func(a *account) int64 {
-		if a.doubt > 0 && e.doubtOver(a, now) {
-			return a.doubt
+// reconcile hands back what was in doubt, once every token a lost decision
+// could have given out has expired.
+func (t *task) reconcile(tx store.Tx, l *Ledger) error {
+	for i := range t.budgets {
+		b := &t.budgets[i]
+		if b.doubt == 0 || !t.e.doubtOver(l.accounts[accountKey{b.id, b.start}], t.now) {
+			continue
 		}
-		return 0
-	})
+		a := l.accounts[accountKey{b.id, b.start}]
+		if err := l.handBack(tx, a, a.doubt, milli(t.now)); err != nil {
+			return err
+		}
+		a.doubt, b.doubt = 0, 0
+	}
+	return nil
 }
 
 // doubtOver reports whether every token lost in the crash has expired.
@@ -230,35 +233,21 @@ func (e *Engine) doubtOver(a *account, now time.Time) bool {
 }
 
 // Close hands back what is left of budget slices, so that the next start finds
-// nothing in doubt. It does not close the store.
+// nothing in doubt. It does not close the store, and does nothing in lossless mode.
 func (e *Engine) Close(ctx context.Context) error {
 	if e.durable == nil {
 		return nil
 	}
-	now := e.businessNow(e.opts.Clock())
-	return e.handBack(ctx, now, func(a *account) int64 { return a.debited - a.doubt - a.spent(e.isHard(a.budget)) })
-}
-
-// handBack appends a slice entry for every account that has something to return.
-func (e *Engine) handBack(ctx context.Context, now time.Time, amount func(*account) int64) error {
+	now := milli(e.businessNow(e.opts.Clock()))
 	err := e.opts.Store.Update(ctx, nobody(), func(tx store.Tx) error {
 		l := e.opts.Ledger
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for _, a := range l.sortedAccounts() {
-			x := amount(a)
-			if x <= 0 {
-				continue
-			}
-			s := sliceEntry{chargeRef{a.budget, a.start, a.end, a.limit}, -x}
-			at, err := tx.Append(store.Header{Kind: KindSlice, Time: milli(now)}, s.append(nil))
-			if err != nil {
-				return err
-			}
-			l.debit(&s)
-			l.at = max(l.at, at)
-			if e.doubtOver(a, now) {
-				a.doubt = 0
+			if left := a.debited - a.doubt - a.spent(e.isHard(a.budget)); left > 0 {
+				if err := l.handBack(tx, a, left, now); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -266,6 +255,18 @@ func (e *Engine) handBack(ctx context.Context, now time.Time, amount func(*accou
 	if err != nil {
 		return fmt.Errorf("hand back budget slices: %w", err)
 	}
+	return nil
+}
+
+// handBack appends the entry that takes an amount off an account's debits.
+func (l *Ledger) handBack(tx store.Tx, a *account, amount, now int64) error {
+	s := sliceEntry{chargeRef{a.budget, a.start, a.end, a.limit}, -amount}
+	at, err := tx.Append(store.Header{Kind: KindSlice, Time: now}, s.append(nil))
+	if err != nil {
+		return err
+	}
+	l.debit(&s)
+	l.at = max(l.at, at)
 	return nil
 }
 

@@ -43,46 +43,52 @@ func (e *Engine) Record(ctx context.Context, events []*profile.Event) ([]EventRe
 	return results, nil
 }
 
-// recordOf records the events of one customer under one lock, and returns the position to wait for.
+// recordOf records the events of one customer under one lock, and returns the
+// position to wait for: of a duplicate, too, the first may not be on disk yet.
 func (e *Engine) recordOf(ctx context.Context, s store.Subject, events []*profile.Event, which []int, results []EventResult) (store.Position, error) {
-	return e.opts.Store.Apply(ctx, s, func(tx store.Tx) error {
+	var known store.Position
+	last, err := e.opts.Store.Apply(ctx, s, func(tx store.Tx) error {
 		for _, i := range which {
-			if err := e.recordOne(tx, s, events[i], &results[i]); err != nil {
+			at, err := e.recordOne(tx, s, events[i], &results[i])
+			if err != nil {
 				return fmt.Errorf("record event %q: %w", events[i].ID, err)
 			}
+			known = max(known, at)
 		}
 		return nil
 	})
+	return max(last, known), err
 }
 
 func (r *EventResult) reject(reason EventReason, detail string) {
 	r.Status, r.Reason, r.Detail = EventRejected, reason, detail
 }
 
-func (e *Engine) recordOne(tx store.Tx, s store.Subject, ev *profile.Event, r *EventResult) error {
-	history, _, err := tx.Get(profile.Key(profile.TableHistory, s))
+// recordOne records an event and returns the position it is known at.
+func (e *Engine) recordOne(tx store.Tx, s store.Subject, ev *profile.Event, r *EventResult) (store.Position, error) {
+	history, at, err := tx.Get(profile.Key(profile.TableHistory, s))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	known, err := profile.Contains(history, ev.ID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if known {
 		r.Status = EventDuplicate
-		return nil
+		return at, nil
 	}
 	switch ev.Kind {
 	case profile.KindPresentation, profile.KindRedemption, profile.KindRelease:
-		return e.recordIncentive(tx, s, ev, r)
+		return r.Position, e.recordIncentive(tx, s, ev, r)
 	}
-	at, err := tx.Append(store.Header{Kind: KindEvent, Subject: s, Time: milli(ev.Time)}, profile.AppendEvent(nil, ev))
+	at, err = tx.Append(store.Header{Kind: KindEvent, Subject: s, Time: milli(ev.Time)}, profile.AppendEvent(nil, ev))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	r.Status, r.Position = EventAccepted, at
 	e.happened(milli(ev.Time))
-	return nil
+	return at, nil
 }
 
 // recordIncentive checks an event about an offer and appends it together with
