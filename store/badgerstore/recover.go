@@ -1,6 +1,7 @@
 package badgerstore
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -21,6 +22,9 @@ func (s *Store) recover(ctx context.Context) error {
 	}
 	s.saved, s.recent = c, newRecent(c.indexed)
 	if err := s.restore(c); err != nil {
+		return err
+	}
+	if err := s.dropStray(c); err != nil {
 		return err
 	}
 	r := &replay{s: s, c: c, complete: make(map[store.Subject]store.Position)}
@@ -82,6 +86,29 @@ func (s *Store) restore(c checkpoint) error {
 		return fmt.Errorf("restore machine at entry %d: %w", c.machine, err)
 	}
 	return nil
+}
+
+// dropStray deletes snapshots whose checkpoint a crash kept from being written.
+func (s *Store) dropStray(c checkpoint) error {
+	var stray [][]byte
+	current := machineKey(c.machine, 0)
+	err := eachItem(s.db, prefixMachine, func(key, _ []byte) error {
+		if c.chunks == 0 || !bytes.HasPrefix(key, current[:len(current)-4]) {
+			stray = append(stray, key)
+		}
+		return nil
+	})
+	if err != nil || len(stray) == 0 {
+		return err
+	}
+	w := s.db.NewWriteBatch()
+	defer w.Cancel()
+	for _, key := range stray {
+		if err := w.Delete(key); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
 }
 
 // replay takes entries in that the checkpoint does not include.

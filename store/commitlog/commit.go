@@ -290,6 +290,8 @@ func (l *Log) Close() error {
 func (l *Log) shut() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.ended = true
+	l.moved()
 	if errors.Is(l.failed, store.ErrClosed) {
 		return nil
 	}

@@ -118,6 +118,7 @@ type Log struct {
 	space   chan struct{} // closed when active has room again; nil if nobody waits
 	changed chan struct{} // closed when Last moves; nil if nobody waits
 	failed  error         // wraps store.ErrFailed, or store.ErrClosed
+	ended   bool          // closed
 
 	erasedMu sync.RWMutex // guards erased
 	erased   map[store.Subject]store.Position
@@ -294,15 +295,17 @@ func (l *Log) Err() error {
 	return l.failed
 }
 
-// Changed returns a channel that is closed when Last moves, or the log ends.
+// Changed returns a channel that is closed when Last moves, or the log is closed.
 func (l *Log) Changed() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.ended {
+		over := make(chan struct{})
+		close(over)
+		return over
+	}
 	if l.changed == nil {
 		l.changed = make(chan struct{})
-		if l.failed != nil {
-			close(l.changed)
-		}
 	}
 	return l.changed
 }
