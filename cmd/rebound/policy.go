@@ -26,6 +26,7 @@ activate, rollback and status also talk to a server.`,
 	}
 	cmd.AddCommand(
 		a.policyCheckCmd(), a.policyTestCmd(), a.policyExplainCmd(), a.policyEffectiveCmd(), a.policyDiffCmd(),
+		a.policyFmtCmd(), a.policySchemaCmd(),
 		a.policyActivateCmd(), a.policyRollbackCmd(), a.policyStatusCmd(),
 		a.policyKeygenCmd(), a.policySignCmd(), a.policyVerifyCmd(),
 	)
@@ -53,6 +54,19 @@ func readBundle(dir string) (*directory, error) {
 		return nil, &exitError{exitUsage, err}
 	}
 	return d, nil
+}
+
+// bundleDirs drops what a pattern such as examples/* picks up beside bundles:
+// of several arguments, files that are not YAML.
+func bundleDirs(given []string) []string {
+	if len(given) == 1 {
+		return given
+	}
+	return slices.DeleteFunc(slices.Clone(given), func(name string) bool {
+		info, err := os.Stat(name)
+		ext := filepath.Ext(name)
+		return err == nil && !info.IsDir() && ext != ".yaml" && ext != ".yml"
+	})
 }
 
 // compile loads the policies; the diagnostics of bad ones go to standard error.

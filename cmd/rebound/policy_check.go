@@ -24,7 +24,7 @@ not. Warnings are printed; they do not change the exit code.`,
 		Annotations: map[string]string{formatsKey: "table json sarif github"},
 		RunE: func(cmd *cobra.Command, dirs []string) error {
 			var found []rules.Diagnostic
-			for _, dir := range dirs {
+			for _, dir := range bundleDirs(dirs) {
 				d, err := readBundle(dir)
 				if err != nil {
 					return err

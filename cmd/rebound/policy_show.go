@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	pb "github.com/rebound-engine/rebound/proto/rebound/v1"
 	"github.com/rebound-engine/rebound/internal/live"
+	pb "github.com/rebound-engine/rebound/proto/rebound/v1"
 	"github.com/rebound-engine/rebound/rules"
 )
 

@@ -45,6 +45,18 @@ func writeNew(name string, data []byte, mode os.FileMode) error {
 	return errors.Join(err, f.Close())
 }
 
+// readKey reads the key file of a flag.
+func readKey(flag, name string) ([]byte, error) {
+	if name == "" {
+		return nil, usageErrorf("%s is needed; policy keygen makes a pair of keys", flag)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, usageErrorf("%s: %w", flag, err)
+	}
+	return data, nil
+}
+
 func (a *app) policySignCmd() *cobra.Command {
 	var keyFile string
 	cmd := &cobra.Command{
@@ -52,9 +64,9 @@ func (a *app) policySignCmd() *cobra.Command {
 		Short: "Sign a bundle that compiles, in " + rules.SignatureFile + " beside company.yaml",
 		Args:  args(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, dirs []string) error {
-			data, err := os.ReadFile(keyFile)
+			data, err := readKey("--key", keyFile)
 			if err != nil {
-				return usageErrorf("--key: %w", err)
+				return err
 			}
 			key, err := rules.ParsePrivateKey(data)
 			if err != nil {
@@ -76,7 +88,6 @@ func (a *app) policySignCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&keyFile, "key", "", "private key, as policy keygen writes it")
-	must(cmd.MarkFlagRequired("key"))
 	return cmd
 }
 
@@ -87,9 +98,9 @@ func (a *app) policyVerifyCmd() *cobra.Command {
 		Short: "Check that a trusted key signed a bundle as it is",
 		Args:  args(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, dirs []string) error {
-			data, err := os.ReadFile(keyFile)
+			data, err := readKey("--trust", keyFile)
 			if err != nil {
-				return usageErrorf("--trust: %w", err)
+				return err
 			}
 			trusted, err := rules.ParsePublicKeys(data)
 			if err != nil {
@@ -106,6 +117,5 @@ func (a *app) policyVerifyCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&keyFile, "trust", "", "file of public keys, as policy keygen writes them")
-	must(cmd.MarkFlagRequired("trust"))
 	return cmd
 }

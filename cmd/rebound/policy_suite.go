@@ -37,7 +37,7 @@ not compile exit 3.`,
 		Example: `  rebound policy test policies
   rebound policy test --coverage --min 95 examples/policies/*`,
 		Args: args(cobra.MinimumNArgs(1)),
-		RunE: func(cmd *cobra.Command, dirs []string) error { return r.run(cmd.Context(), dirs) },
+		RunE: func(cmd *cobra.Command, dirs []string) error { return r.run(cmd.Context(), bundleDirs(dirs)) },
 	}
 	f := cmd.Flags()
 	f.BoolVar(&r.coverage, "coverage", false, "show which branches of which expressions the cases took")
