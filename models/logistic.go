@@ -17,6 +17,7 @@ type Linear struct {
 // LinearTerm is what one feature adds to the raw sum.
 type LinearTerm struct {
 	Slope   float64   // times the value of a Number
+	Log     bool      // the slope is per log(1+|v|) with v's sign: for counts, money and days, whose tails are long
 	Missing float64   // instead, when the value is NaN (for a Category also: an unknown level)
 	Levels  []float64 // of a Category, per level
 }
@@ -27,6 +28,9 @@ func (t *LinearTerm) add(v float64) float64 {
 		return t.Missing
 	}
 	if t.Levels == nil {
+		if t.Log {
+			v = SignedLog(v)
+		}
 		return t.Slope * v
 	}
 	if v < 0 || v >= float64(len(t.Levels)) {
@@ -34,6 +38,9 @@ func (t *LinearTerm) add(v float64) float64 {
 	}
 	return t.Levels[int(v)]
 }
+
+// SignedLog is log(1+|v|) with the sign of v.
+func SignedLog(v float64) float64 { return math.Copysign(math.Log1p(math.Abs(v)), v) }
 
 // Raw is the linear sum before the link.
 func (l *Linear) Raw(x []float64) float64 {
@@ -63,6 +70,7 @@ func (l *Linear) encode(e *encoder) {
 	e.u32(uint32(len(l.Terms)))
 	for _, t := range l.Terms {
 		e.f64(t.Slope)
+		e.u8(logScale(t.Log))
 		e.f64(t.Missing)
 		e.f64s(t.Levels)
 	}
@@ -73,7 +81,7 @@ func decodeLinear(features []Feature, d *decoder) *Linear {
 	if l.Link > LinkExp {
 		d.fail("link %d of a linear model", l.Link)
 	}
-	n := d.count(20, "linear terms")
+	n := d.count(21, "linear terms")
 	if d.err == nil && n != len(features) {
 		d.fail("%d linear terms for %d features", n, len(features))
 	}
@@ -82,7 +90,7 @@ func decodeLinear(features []Feature, d *decoder) *Linear {
 	}
 	l.Terms = make([]LinearTerm, n)
 	for j := range l.Terms {
-		l.Terms[j] = LinearTerm{Slope: d.finite("slope"), Missing: d.finite("slope of missing"), Levels: d.finites("level slopes")}
+		l.Terms[j] = LinearTerm{Slope: d.finite("slope"), Log: d.u8() == 1, Missing: d.finite("slope of missing"), Levels: d.finites("level slopes")}
 		if err := l.Terms[j].check(features[j]); err != nil {
 			d.fail("%v", err)
 		}
@@ -95,4 +103,11 @@ func (t *LinearTerm) check(f Feature) error {
 		return fmt.Errorf("feature %q: %d level slopes for %d levels", f.Name, len(t.Levels), len(f.Levels))
 	}
 	return nil
+}
+
+func logScale(log bool) uint8 {
+	if log {
+		return 1
+	}
+	return 0
 }

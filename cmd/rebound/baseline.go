@@ -28,9 +28,11 @@ type baseline struct {
 	model    *models.Uplift
 	linear   *models.Linear
 	features []models.Feature
-	slots    []int // of the features, in an example's X
+	slots    []int  // of the features, in an example's X
+	log      []bool // per feature: enters by its logarithm
 	ridge    float64
 	dataset  *learner.Dataset
+	columns  [][]float64
 }
 
 // ridges are the penalties cross-validation chooses from.
@@ -49,6 +51,7 @@ func fitBaseline(examples []engine.TrainingRow, horizon time.Duration, names []s
 	b := &baseline{}
 	b.pickFeatures(examples, names)
 	b.dataset = b.data(examples, horizon)
+	b.logColumns()
 	var err error
 	if b.ridge, err = b.chooseRidge(); err != nil {
 		return nil, err
@@ -86,6 +89,7 @@ func (b *baseline) pickFeatures(examples []engine.TrainingRow, names []string) {
 		}
 		b.features = append(b.features, models.Feature{Name: f.Name})
 		b.slots = append(b.slots, f.Slot)
+		b.log = append(b.log, slices.Contains([]string{"count", "money", "days", "points"}, f.Unit))
 	}
 }
 
@@ -122,7 +126,28 @@ func allRows(n int) []int32 {
 }
 
 func (b *baseline) fit(ridge float64, rows []int32) (*models.Linear, error) {
-	return learner.FitLinear(b.features, b.dataset.X, b.dataset.Y, nil, rows, models.LinkLogistic, learner.LinearSettings{Ridge: ridge}, runtime.GOMAXPROCS(0))
+	l, err := learner.FitLinear(b.features, b.columns, b.dataset.Y, nil, rows, models.LinkLogistic, learner.LinearSettings{Ridge: ridge}, runtime.GOMAXPROCS(0))
+	if err != nil {
+		return nil, err
+	}
+	for i := range l.Terms {
+		l.Terms[i].Log = b.log[i]
+	}
+	return l, nil
+}
+
+// logColumns are the data as the regression sees them: long tails by their logarithm.
+func (b *baseline) logColumns() {
+	b.columns = slices.Clone(b.dataset.X)
+	for i, log := range b.log {
+		if !log {
+			continue
+		}
+		b.columns[i] = make([]float64, len(b.dataset.X[i]))
+		for r, v := range b.dataset.X[i] {
+			b.columns[i][r] = models.SignedLog(v)
+		}
+	}
 }
 
 // chooseRidge returns the penalty with the least log loss out of fold.

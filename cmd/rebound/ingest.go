@@ -82,6 +82,7 @@ type ingestion struct {
 	fingerprint string
 	skip        int // events an interrupted run has acknowledged
 	seen        int
+	probed      bool // the first batch has shown whether the store has what the state file says
 	batch       []*pb.Event
 	size        int
 	report      ingestReport
@@ -184,7 +185,7 @@ func (i *ingestion) resume() error {
 
 func (i *ingestion) add(ctx context.Context, e *profile.Event) error {
 	i.seen++
-	if i.seen <= i.skip {
+	if i.probed && i.seen <= i.skip {
 		i.report.Resumed++
 		return nil
 	}
@@ -220,11 +221,23 @@ func (i *ingestion) flush(ctx context.Context) error {
 		}
 	}
 	i.batch, i.size = i.batch[:0], 0
+	if !i.probed {
+		i.probe()
+	}
 	data, err := json.Marshal(progress{Fingerprint: i.fingerprint, Acknowledged: i.seen})
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(i.state, data, 0o600)
+}
+
+// probe looks at the first batch, which is always sent: a store that does not
+// have its events is not the one the interrupted run wrote to, and gets all of them.
+func (i *ingestion) probe() {
+	i.probed = true
+	if i.report.Accepted > 0 {
+		i.skip = 0
+	}
 }
 
 func (i *ingestion) reject(r ingest.Reject) error {

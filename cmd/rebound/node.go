@@ -86,23 +86,13 @@ func openNode(ctx context.Context, cfg nodeConfig, log *slog.Logger) (*node, err
 	if err := cfg.validate(); err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	keys, err := cfg.loadSecrets()
-	if err != nil {
-		return nil, err
-	}
-	tokens, err := keys.tokenKeys()
-	if err != nil {
-		return nil, err
-	}
 	n := &node{registry: prometheus.NewRegistry(), done: make(chan error, 1)}
 	ledger := engine.NewLedger()
+	var err error
 	if n.store, err = badgerstore.Open(cfg.Store, storeOptions(cfg, ledger, log)); err != nil {
 		return nil, err
 	}
-	n.engine, err = engine.New(engine.Options{
-		Store: n.store, Ledger: ledger, EventClock: cfg.Clock == "events",
-		Salt: string(keys.Salt), SaltName: keys.SaltName, TokenKeys: tokens, OpenModel: live.OpenModel,
-	})
+	n.engine, err = newEngine(cfg, n.store, ledger)
 	if err == nil {
 		n.policies, err = n.loadPolicies(ctx, cfg, log)
 	}
@@ -113,6 +103,21 @@ func openNode(ctx context.Context, cfg nodeConfig, log *slog.Logger) (*node, err
 		return nil, errors.Join(err, n.store.Close())
 	}
 	return n, nil
+}
+
+func newEngine(cfg nodeConfig, s store.Store, ledger *engine.Ledger) (*engine.Engine, error) {
+	keys, err := cfg.loadSecrets()
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := keys.tokenKeys()
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(engine.Options{
+		Store: s, Ledger: ledger, EventClock: cfg.Clock == "events",
+		Salt: string(keys.Salt), SaltName: keys.SaltName, TokenKeys: tokens, OpenModel: live.OpenModel,
+	})
 }
 
 func storeOptions(cfg nodeConfig, ledger *engine.Ledger, log *slog.Logger) badgerstore.Options {
