@@ -128,8 +128,15 @@ func SortDiagnostics(ds []Diagnostic) []Diagnostic {
 	})
 }
 
+// maxDiagnostics bounds a report: a file of a million mistakes is one mistake.
+const maxDiagnostics = 1000
+
 // report collects diagnostics while a bundle is read.
-type report struct{ list []Diagnostic }
+type report struct {
+	list    []Diagnostic
+	failed  bool       // an error was reported, kept or not
+	dropped Diagnostic // what came after the first maxDiagnostics
+}
 
 // add records a problem at n and returns it for further notes. The pointer is
 // valid until the next add.
@@ -139,23 +146,31 @@ func (r *report) add(code string, n node, format string, args ...any) *Diagnosti
 
 // addAt records a problem at the bytes [offset, offset+width) of a file.
 func (r *report) addAt(code string, f *source, offset, width int, format string, args ...any) *Diagnostic {
-	d := Diagnostic{Code: code, Severity: severityOf(code), Message: fmt.Sprintf(format, args...)}
-	d.place(f, offset, width)
+	d := r.keep(Diagnostic{Code: code, Severity: severityOf(code), Message: fmt.Sprintf(format, args...)})
+	if d != &r.dropped {
+		d.place(f, offset, width)
+	}
+	return d
+}
+
+// keep appends a diagnostic while there is room.
+func (r *report) keep(d Diagnostic) *Diagnostic {
+	r.failed = r.failed || d.Severity == SeverityError
+	if len(r.list) >= maxDiagnostics {
+		r.dropped = d
+		return &r.dropped
+	}
 	r.list = append(r.list, d)
 	return &r.list[len(r.list)-1]
 }
 
 // addFile records a problem of a file as a whole.
 func (r *report) addFile(code, file, format string, args ...any) *Diagnostic {
-	d := Diagnostic{Code: code, Severity: severityOf(code), Message: fmt.Sprintf(format, args...), Position: Position{File: file}, Length: 1}
-	r.list = append(r.list, d)
-	return &r.list[len(r.list)-1]
+	return r.keep(Diagnostic{Code: code, Severity: severityOf(code), Message: fmt.Sprintf(format, args...), Position: Position{File: file}, Length: 1})
 }
 
 // errors tells whether anything recorded keeps the bundle from loading.
-func (r *report) errors() bool {
-	return slices.ContainsFunc(r.list, func(d Diagnostic) bool { return d.Severity == SeverityError })
-}
+func (r *report) errors() bool { return r.failed }
 
 func (d *Diagnostic) place(f *source, offset, width int) {
 	line, column := f.position(offset)

@@ -14,9 +14,10 @@ import (
 
 // Limits of the YAML of a bundle.
 const (
-	maxYAMLBytes = 8 << 20 // 8 MiB, of one file
-	maxYAMLDepth = 32      // of nested mappings and lists
-	maxYAMLNodes = 500_000 // of one file
+	maxYAMLBytes = 8 << 20  // 8 MiB, of one file
+	maxYAMLDepth = 32       // of nested mappings and lists
+	maxYAMLNodes = 500_000  // of one file
+	maxYAMLLine  = 64 << 10 // 64 KiB
 )
 
 // parseYAML reads one document. It reports syntax errors, aliases, anchors, tags,
@@ -53,6 +54,16 @@ func (r *report) checkText(f *source) bool {
 	if len(f.raw) > maxYAMLBytes {
 		r.addFile("RB1006", f.path, "the file has %d bytes, more than %d", len(f.raw), maxYAMLBytes).help("split it")
 		return false
+	}
+	for i, start := range f.starts {
+		end := len(f.raw)
+		if i+1 < len(f.starts) {
+			end = f.starts[i+1]
+		}
+		if end-start > maxYAMLLine {
+			r.addFile("RB1006", f.path, "line %d has %d bytes, more than %d", i+1, end-start, maxYAMLLine).help("break it")
+			return false
+		}
 	}
 	for at := 0; at < len(f.raw); {
 		c, size := utf8.DecodeRune(f.raw[at:])
