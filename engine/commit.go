@@ -41,9 +41,19 @@ func (t *task) admit(l *Ledger) {
 	t.slices(l)
 	for i := 1; i < len(t.d.Candidates); i++ {
 		if c := &t.d.Candidates[i]; c.Scored {
+			c.reopen()
 			t.price(c, i)
 			t.fit(l, c)
 		}
+	}
+}
+
+// reopen forgets what an earlier look at the ledger said: a decision that waited
+// for a budget slice looks again.
+func (c *Candidate) reopen() {
+	c.Fits = false
+	if c.Stage == StageLedger || c.Stage == StageSelection {
+		c.Reason, c.Rule, c.Detail = "", RuleRef{}, ""
 	}
 }
 

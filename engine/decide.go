@@ -31,15 +31,17 @@ type task struct {
 	held     bool
 	share    float64 // held out, exact
 	fallback bool    // nothing could be scored
-	body     [16]byte
-	offers   offerList
-	live     string         // a decision that answers already
-	slice    store.Position // a budget slice that has to be on disk first
-	before   *offerItem
-	change   ledgerChange
-	override *override           // of a what-if
-	watch    func(candidate int) // sees the frame after each candidate's last rule; nil but for a what-if
-	started  time.Time
+
+	offersRead bool // t.offers is the record at offersAt
+	body       [16]byte
+	offersAt   store.Position
+	live       string         // a decision that answers already
+	slice      store.Position // a budget slice that has to be on disk first
+	before     *offerItem
+	change     ledgerChange
+	override   *override           // of a what-if
+	watch      func(candidate int) // sees the frame after each candidate's last rule; nil but for a what-if
+	started    time.Time
 }
 
 // prepare is everything that needs no lock: steps 1 to 8 but for shadow prices.
@@ -241,19 +243,17 @@ func (e *Engine) decide(ctx context.Context, s *snapshot, req *Request, body [16
 // answered looks whether a live decision answers for this return already,
 // before anything is computed. The answer is checked again under the lock.
 func (t *task) answered() (*Decision, error) {
-	offers, err := readOffers(t.e.opts.Store, t.d.Subject)
-	if err != nil {
+	if err := t.readOffers(t.e.opts.Store); err != nil {
 		return nil, err
 	}
-	if !t.answers(offers.live(string(t.key[:]), milli(t.now))) {
+	if !t.answers(t.offers.live(string(t.key[:]), milli(t.now))) {
 		return nil, nil
 	}
-	err = t.e.opts.Store.Update(t.ctx, t.d.Subject, func(tx store.Tx) error {
-		offers, err := readOffers(tx, t.d.Subject)
-		if err != nil {
+	err := t.e.opts.Store.Update(t.ctx, t.d.Subject, func(tx store.Tx) error {
+		if err := t.readOffers(tx); err != nil {
 			return err
 		}
-		if live := offers.live(string(t.key[:]), milli(t.now)); t.answers(live) {
+		if live := t.offers.live(string(t.key[:]), milli(t.now)); t.answers(live) {
 			t.live = live.decision
 			return t.appendRepeat(tx)
 		}
@@ -263,6 +263,22 @@ func (t *task) answered() (*Decision, error) {
 		return nil, unavailable("record decision", err)
 	}
 	return t.e.repeated(t.ctx, t.live, t.req)
+}
+
+// readOffers reads the customer's offer record, unless it is the one read last.
+func (t *task) readOffers(r store.Reader) error {
+	b, at, err := r.Get(store.Key(TableOffers, t.d.Subject))
+	if err != nil {
+		return fmt.Errorf("read offer record: %w", err)
+	}
+	if t.offersRead && at == t.offersAt {
+		return nil
+	}
+	if t.offers, err = parseOffers(t.offers[:0], b); err != nil {
+		return err
+	}
+	t.offersAt, t.offersRead = at, true
+	return nil
 }
 
 // answers reports whether a live decision stands: a later phase replaces it,
@@ -306,10 +322,9 @@ func (t *task) record(anew bool) (*Decision, error) {
 
 // recordOnce leaves t.slice set if a budget slice has to be on disk first.
 func (t *task) recordOnce(anew bool, locked time.Time) (*Decision, error) {
-	t.slice = 0
+	t.slice, t.before = 0, nil
 	err := t.e.opts.Store.Update(t.ctx, t.d.Subject, func(tx store.Tx) error {
-		var err error
-		if t.offers, err = readOffers(tx, t.d.Subject); err != nil {
+		if err := t.readOffers(tx); err != nil {
 			return err
 		}
 		if live := t.offers.live(string(t.key[:]), milli(t.now)); live != nil && !anew {
@@ -388,8 +403,7 @@ func (t *task) appendRepeat(tx store.Tx) error {
 
 // dryRun draws as it would be drawn, and changes nothing.
 func (t *task) dryRun() (*Decision, error) {
-	var err error
-	if t.offers, err = readOffers(t.e.opts.Store, t.d.Subject); err != nil {
+	if err := t.readOffers(t.e.opts.Store); err != nil {
 		return nil, err
 	}
 	l := t.e.opts.Ledger

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+
 	"github.com/rebound-engine/rebound/engine/profile"
 	"github.com/rebound-engine/rebound/store"
 )
@@ -25,14 +27,25 @@ type decisionHead struct {
 
 func parseDecisionHead(e *store.Entry) (decisionHead, error) {
 	var d decisionHead
-	err := payloadFields(e.Payload, "decision", d.field)
-	return d, err
+	if len(e.Payload) == 0 || e.Payload[0] != entryVersion {
+		return d, fmt.Errorf("decision entry: %w: version %v, this build reads %d", errWire, e.Payload[:min(len(e.Payload), 1)], entryVersion)
+	}
+	r := fieldReader{b: e.Payload[1:]}
+	for r.next() && r.num <= decDelivered {
+		if err := d.field(&r.field); err != nil {
+			return d, fmt.Errorf("decision entry: %w", err)
+		}
+	}
+	if r.err != nil {
+		return d, fmt.Errorf("decision entry: %w", r.err)
+	}
+	return d, nil
 }
 
-func (d *decisionHead) field(f field) error {
+func (d *decisionHead) field(f *field) error {
 	switch f.num {
 	case decLedger:
-		return fields(f.raw, d.ledger)
+		return d.ledger(f.raw)
 	case decID:
 		d.id = f.shared()
 	case decRequestID:
@@ -62,29 +75,33 @@ func (d *decisionHead) field(f field) error {
 	case decDelivered:
 		d.delivered = f.shared()
 	}
-	if f.num > decDelivered {
-		return errEnough
-	}
 	return nil
 }
 
 // ledger reads what the head needs of the reservation.
-func (d *decisionHead) ledger(f field) error {
-	if f.num != 1 {
-		return nil
-	}
-	d.reserves = true
-	return fields(f.raw, func(f field) error {
-		switch f.num {
-		case 2:
-			d.offer = f.shared()
-		case 6:
-			d.expires = f.int()
-		case 7:
-			d.ghost = f.bool()
+func (d *decisionHead) ledger(b []byte) error {
+	r := fieldReader{b: b}
+	for r.next() {
+		if r.num != 1 {
+			continue
 		}
-		return nil
-	})
+		d.reserves = true
+		f := fieldReader{b: r.raw}
+		for f.next() {
+			switch f.num {
+			case 2:
+				d.offer = f.shared()
+			case 6:
+				d.expires = f.int()
+			case 7:
+				d.ghost = f.bool()
+			}
+		}
+		if f.err != nil {
+			return f.err
+		}
+	}
+	return r.err
 }
 
 func (d *decisionHead) customer() profile.Identity {

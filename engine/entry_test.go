@@ -123,7 +123,7 @@ func FuzzEntries(f *testing.F) {
 				l.advance(math.MaxInt64)
 			}
 		case 201:
-			if l, err := parseOffers(payload); err == nil {
+			if l, err := parseOffers(nil, payload); err == nil {
 				l.prune().append(nil)
 			}
 		default:

@@ -44,23 +44,26 @@ type offerItem struct {
 // offerList is a customer's offer record (docs/formats/entry.md), oldest first.
 type offerList []offerItem
 
-// parseOffers reads a record; the items share its memory.
-func parseOffers(b []byte) (offerList, error) {
+// parseOffers appends the items of a record to l; they share its memory.
+func parseOffers(l offerList, b []byte) (offerList, error) {
 	if len(b) == 0 {
-		return nil, nil
+		return l, nil
 	}
 	if b[0] != offersVersion {
 		return nil, fmt.Errorf("offer record: %w: version %d, this build reads %d", errWire, b[0], offersVersion)
 	}
-	var l offerList
-	err := fields(b[1:], func(f field) error {
-		if f.num == 1 {
-			return parseInto(f.raw, (*[]offerItem)(&l), (*offerItem).field)
+	r := fieldReader{b: b[1:]}
+	for r.next() {
+		if r.num != 1 {
+			continue
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("offer record: %w", err)
+		l = append(l, offerItem{})
+		if err := l[len(l)-1].parse(r.raw); err != nil {
+			return nil, fmt.Errorf("offer record: %w", err)
+		}
+	}
+	if r.err != nil {
+		return nil, fmt.Errorf("offer record: %w", r.err)
 	}
 	return l, nil
 }
@@ -94,30 +97,39 @@ func (o *offerItem) times() [4]*int64 {
 	return [...]*int64{&o.at, &o.expires, &o.presented, &o.redeemed}
 }
 
-func (o *offerItem) field(f field) error {
-	switch f.num {
-	case 1:
-		o.decision = f.shared()
-	case 2:
-		o.offer = f.shared()
-	case 3:
-		o.returnKey = f.shared()
-	case 4:
-		o.phase = Phase(f.v)
-	case 5, 6, 7, 8:
-		*o.times()[f.num-5] = f.int()
-	case 9:
-		o.ghost = f.bool()
-	case 10:
-		o.superseded = f.bool()
-	case 11:
-		o.released = f.bool()
-	case 12:
-		o.associate = f.shared()
-	case 13:
-		o.household = f.shared()
+func (o *offerItem) parse(b []byte) error {
+	f := fieldReader{b: b}
+	for f.next() {
+		switch f.num {
+		case 1:
+			o.decision = f.shared()
+		case 2:
+			o.offer = f.shared()
+		case 3:
+			o.returnKey = f.shared()
+		case 4:
+			o.phase = Phase(f.v)
+		case 5:
+			o.at = f.int()
+		case 6:
+			o.expires = f.int()
+		case 7:
+			o.presented = f.int()
+		case 8:
+			o.redeemed = f.int()
+		case 9:
+			o.ghost = f.bool()
+		case 10:
+			o.superseded = f.bool()
+		case 11:
+			o.released = f.bool()
+		case 12:
+			o.associate = f.shared()
+		case 13:
+			o.household = f.shared()
+		}
 	}
-	return nil
+	return f.err
 }
 
 // find returns the item of a decision, or nil.
@@ -188,7 +200,7 @@ func decidedRecord(old []byte, d *decisionHead) ([]byte, error) {
 		w.close(at)
 		return w.b, nil
 	}
-	l, err := parseOffers(old)
+	l, err := parseOffers(nil, old)
 	if err != nil {
 		return nil, err
 	}
@@ -240,5 +252,5 @@ func readOffers(r store.Reader, s store.Subject) (offerList, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read offer record: %w", err)
 	}
-	return parseOffers(b)
+	return parseOffers(nil, b)
 }

@@ -131,36 +131,55 @@ func (f field) subject(s *store.Subject) error {
 	return nil
 }
 
+// fieldReader walks the fields of a message in place.
+type fieldReader struct {
+	field
+	b   []byte
+	err error
+}
+
+// next moves to the next field; false at the end or at an error.
+func (r *fieldReader) next() bool {
+	if len(r.b) == 0 || r.err != nil {
+		return false
+	}
+	num, typ, n := protowire.ConsumeTag(r.b)
+	if n < 0 {
+		r.err = fmt.Errorf("%w: %w", errWire, protowire.ParseError(n))
+		return false
+	}
+	r.b = r.b[n:]
+	r.field = field{num: num, wire: typ}
+	switch typ {
+	case protowire.VarintType:
+		r.v, n = protowire.ConsumeVarint(r.b)
+	case protowire.Fixed64Type:
+		r.v, n = protowire.ConsumeFixed64(r.b)
+	case protowire.BytesType:
+		r.raw, n = protowire.ConsumeBytes(r.b)
+	default:
+		r.err = fmt.Errorf("%w: field %d has wire type %d", errWire, num, typ)
+		return false
+	}
+	if n < 0 {
+		r.err = fmt.Errorf("%w: field %d: %w", errWire, num, protowire.ParseError(n))
+		return false
+	}
+	r.b = r.b[n:]
+	return true
+}
+
 // fields calls fn for every field of a message. Unknown numbers are the
 // caller's to ignore: a newer build may have written them.
 func fields(b []byte, fn func(field) error) error {
-	for len(b) > 0 {
-		num, typ, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return fmt.Errorf("%w: %w", errWire, protowire.ParseError(n))
-		}
-		b = b[n:]
-		f := field{num: num, wire: typ}
-		switch typ {
-		case protowire.VarintType:
-			f.v, n = protowire.ConsumeVarint(b)
-		case protowire.Fixed64Type:
-			f.v, n = protowire.ConsumeFixed64(b)
-		case protowire.BytesType:
-			f.raw, n = protowire.ConsumeBytes(b)
-		default:
-			return fmt.Errorf("%w: field %d has wire type %d", errWire, num, typ)
-		}
-		if n < 0 {
-			return fmt.Errorf("%w: field %d: %w", errWire, num, protowire.ParseError(n))
-		}
-		b = b[n:]
-		if err := fn(f); err != nil {
+	r := fieldReader{b: b}
+	for r.next() {
+		if err := fn(r.field); err != nil {
 			if err == errEnough { //nolint:errorlint // never wrapped
 				return nil
 			}
 			return err
 		}
 	}
-	return nil
+	return r.err
 }
