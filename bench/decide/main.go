@@ -86,7 +86,7 @@ func parse(args []string) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	for _, text := range strings.Split(callers, ",") {
+	for text := range strings.SplitSeq(callers, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
 			return o, fmt.Errorf("-callers %q: give positive numbers with commas between them", callers)

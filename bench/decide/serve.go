@@ -30,7 +30,10 @@ import (
 var policies embed.FS
 
 // addresses is what the server process tells the driver.
-type addresses struct{ Decide, Echo string }
+type addresses struct {
+	Decide string `json:"decide"`
+	Echo   string `json:"echo"`
+}
 
 // serve runs both servers in this process until stdin ends: the real one with
 // validation, metrics, access log and journal, and the empty echo.
@@ -60,11 +63,11 @@ func serve(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 	defer stopProfile()
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Run(ctx) }()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	lis, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err == nil {
 		echo := echoServer(make([]byte, o.answer))
 		go func() { _ = echo.Serve(lis) }() // ends with Stop
-		err = json.NewEncoder(out).Encode(addresses{srv.Addr().String(), lis.Addr().String()})
+		err = json.NewEncoder(out).Encode(addresses{Decide: srv.Addr().String(), Echo: lis.Addr().String()})
 		_, _ = io.Copy(io.Discard, in)
 		echo.Stop()
 	}

@@ -38,7 +38,10 @@ func exists(dir string) bool {
 
 // event is one line of test2json.
 type event struct {
-	Action, Package, Test, Output string
+	Action  string `json:"Action"`
+	Package string `json:"Package"`
+	Test    string `json:"Test"`
+	Output  string `json:"Output"`
 }
 
 // report gathers what happened.
@@ -61,7 +64,7 @@ func (r *report) read(in io.Reader, out io.Writer) error {
 		if line != "" {
 			r.line(line, out)
 		}
-		if err == io.EOF { //nolint:errorlint // bufio returns it bare
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
