@@ -105,19 +105,11 @@ const (
 // reference/*.yaml; tests/ and models are part of the digest. A bad bundle gives a
 // *DiagnosticsError with every problem found.
 func Load(fsys fs.FS, schema Schema) (*Bundle, error) {
-	l := &loader{report: &report{}}
 	files, err := readFiles(fsys)
 	if err != nil {
 		return nil, err
 	}
-	l.files = files
-	b := l.bundle(schema)
-	l.list = SortDiagnostics(l.list)
-	if l.errors() {
-		return nil, &DiagnosticsError{Diagnostics: l.list}
-	}
-	b.warnings = l.list
-	return b, nil
+	return LoadFiles(files, schema)
 }
 
 // readFiles reads every file that is not hidden.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rebound-engine/rebound/rules"
@@ -18,16 +19,18 @@ type comparison struct {
 	failures  []Failure
 }
 
-func (c *comparison) fail(at rules.Position, detail []string, format string, args ...any) {
+func (c *comparison) fail(at rules.Position, detail []string, format string, args ...any) *Failure {
 	c.failures = append(c.failures, Failure{At: at, Message: fmt.Sprintf(format, args...), Detail: detail})
+	return &c.failures[len(c.failures)-1]
 }
 
 func (c *comparison) expectation(e rules.Expectation) {
 	if e.Offer != nil && e.Offer.Text != c.outcome.Offer {
-		c.fail(e.Offer.At, c.ranking(), "offer: expected %s, got %s", e.Offer.Text, c.outcome.Offer)
+		c.fail(e.Offer.At, c.ranking(), "offer: expected %s, got %s", e.Offer.Text, c.outcome.Offer).Got = c.outcome.Offer
 	}
 	if e.Disclosures != nil && !slices.Equal(e.Disclosures.Texts, c.outcome.Disclosures) {
-		c.fail(e.Disclosures.At, c.disclosureDetails(), "disclosures: expected %v, got %v", e.Disclosures.Texts, c.outcome.Disclosures)
+		c.fail(e.Disclosures.At, c.disclosureDetails(), "disclosures: expected %v, got %v", e.Disclosures.Texts, c.outcome.Disclosures).
+			Got = "[" + strings.Join(c.outcome.Disclosures, ", ") + "]"
 	}
 	for _, x := range e.Rejected {
 		c.rejected(x)
@@ -67,7 +70,7 @@ func (c *comparison) rejected(x rules.ExpectedText) {
 	case o.Rejected == "":
 		c.fail(x.At, c.candidateDetails(o), "rejected: expected %s for %s, but it was admitted", x.Text, x.Key)
 	case o.Rejected != x.Text:
-		c.fail(x.At, c.candidateDetails(o), "rejected: expected %s for %s, got %s%s", x.Text, x.Key, o.Rejected, from(o.Source))
+		c.fail(x.At, c.candidateDetails(o), "rejected: expected %s for %s, got %s%s", x.Text, x.Key, o.Rejected, from(o.Source)).Got = o.Rejected
 	}
 }
 
@@ -89,7 +92,7 @@ func (c *comparison) number(x rules.ExpectedNumber, what string, get func(*Candi
 	case !ok:
 		c.fail(x.At, c.candidateDetails(o), "%s: expected %.4g for %s, but it was rejected unscored: %s%s", what, x.Value, x.Key, o.Rejected, from(o.Source))
 	case math.IsNaN(got) || math.Abs(got-x.Value) > c.tolerance:
-		c.fail(x.At, c.candidateDetails(o), "%s: expected %.4f for %s, got %.4f", what, x.Value, x.Key, got)
+		c.fail(x.At, c.candidateDetails(o), "%s: expected %.4f for %s, got %.4f", what, x.Value, x.Key, got).Got = strconv.FormatFloat(got, 'f', 3, 64)
 	}
 }
 

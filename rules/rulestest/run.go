@@ -50,6 +50,7 @@ type Failure struct {
 	At      rules.Position
 	Message string
 	Detail  []string // the values of every part of the expressions concerned
+	Got     string   // what the suite would have to say, as YAML; "" when it cannot say it
 }
 
 // Passed tells whether every case passed.
