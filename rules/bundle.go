@@ -222,6 +222,7 @@ func (l *loader) bundle(schema Schema) *Bundle {
 	if facts.rates {
 		b.addRates()
 	}
+	l.checkDenials(b)
 	if !l.errors() {
 		l.analyse(b)
 	}

@@ -19,8 +19,8 @@ type document struct {
 
 var (
 	companyKeys = []string{"currency", "timezone", "outcomes", "models", "goals", "offers", "constraints", "bounds", "guardrails",
-		"budgets", "caps", "holdout", "explore", "selection", "disclosures"}
-	childKeys = []string{"currency", "exchange", "timezone", "weights", "disableOffers", "constraints", "bounds", "guardrails", "budgets", "caps", "disclosures"}
+		"budgets", "caps", "holdout", "explore", "selection", "disclosures", "deny"}
+	childKeys = []string{"currency", "exchange", "timezone", "weights", "disableOffers", "constraints", "bounds", "guardrails", "budgets", "caps", "disclosures", "deny"}
 	// companyOnly are keys a child might expect to have.
 	companyOnly = []string{"outcomes", "models", "goals", "offers", "holdout", "explore", "selection"}
 	scopeForm   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,7}$`)

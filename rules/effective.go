@@ -174,6 +174,9 @@ func (e *effective) offers() {
 }
 
 func (e *effective) rules() {
+	for _, x := range e.policy.Denied {
+		e.add("deny", x.Variable, "read by nothing", x.Source)
+	}
 	for _, r := range e.policy.Constraints {
 		e.add("constraints", r.ID, r.When.line()+" else "+r.Reason, r.Source)
 	}

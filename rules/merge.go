@@ -182,6 +182,7 @@ func (l *loader) limits(d *document, st *state) {
 	l.addGuardrails(d, st.Policy)
 	l.addCaps(d, st.Policy)
 	l.addDisclosures(d, st.Policy)
+	l.addDenials(d, st.Policy)
 	added := l.budgets(d, st.Currency, st.Location)
 	for _, b := range added {
 		if before, twice := st.budgetIDs[b.ID]; twice {

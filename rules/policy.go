@@ -98,6 +98,9 @@ type Policy struct {
 	Explore     Explore
 	Selection   Selection
 	Disclosures []Disclosure
+	// Denied are the variables no expression of this scope reads and no model of it
+	// may be given: protected attributes and their proxies.
+	Denied []Denial
 	// CurrencyRate is how many units of Currency inherited amounts took one unit of
 	// the company's currency for; 1 unless a scope has a currency of its own.
 	CurrencyRate float64
@@ -275,4 +278,11 @@ type Disclosure struct {
 	When   *Program // bool
 	Text   string
 	Source Source
+}
+
+// Denial is an entry of a deny list.
+type Denial struct {
+	Variable string
+	Slot     Slot
+	Source   Source
 }

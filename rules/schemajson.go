@@ -93,6 +93,7 @@ func specProperties() object {
 		"selection":     record(nil, object{"tieBreak": listOf(oneOf("none", "lowest_ceiling", "offer_id")), "requireLower": truth}),
 		"disclosures":   listOf(record([]string{"id", "when", "text"}, object{"id": identifierIn, "when": expression, "text": anyText})),
 		"weights":       described(mapOf(anyNumber), "of the company's goals, within their ranges"),
+		"deny":          described(texts, "variables that no expression may read"),
 		"disableOffers": described(texts, "offers this scope and those below do not make"),
 	}
 }
