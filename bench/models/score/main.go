@@ -181,18 +181,18 @@ func (b *bench) figures() map[string]func(i int) {
 	}
 }
 
-// timeCall returns microseconds per call, over at least span.
+// timeCall returns microseconds of processor time per call, over at least span.
 func timeCall(span time.Duration, f func(i int)) float64 {
 	for i := range 200 {
 		f(i)
 	}
 	calls := 0
-	start := time.Now()
-	for time.Since(start) < span {
+	start := cpuTime()
+	for cpuTime()-start < span {
 		for range 100 {
 			f(calls)
 			calls++
 		}
 	}
-	return float64(time.Since(start).Nanoseconds()) / 1000 / float64(calls)
+	return float64((cpuTime() - start).Nanoseconds()) / 1000 / float64(calls)
 }

@@ -2,7 +2,7 @@
 
 Trains one LightGBM model (200 trees, 31 leaves, 40 inputs with missing values),
 then times all of them alternately on the same rows and prints medians and
-ratios. Needs Go and, unless --no-install, pip:
+ratios of processor time (one thread each). Needs Go and, unless --no-install, pip:
 
     python bench/models/score/score.py --rounds 7
 """
@@ -46,12 +46,12 @@ def train(folder, rows, trees, leaves, columns):
 def timed(f, calls, span):
     for i in range(50):
         f(i)
-    n, start = 0, time.perf_counter()
-    while time.perf_counter() - start < span:
+    n, start = 0, time.process_time()
+    while time.process_time() - start < span:
         for i in range(calls):
             f(n + i)
         n += calls
-    return (time.perf_counter() - start) / n * 1e6
+    return (time.process_time() - start) / n * 1e6
 
 
 def lightgbm_figures(booster, test):
