@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/rebound-engine/rebound/engine/profile"
 	"github.com/rebound-engine/rebound/rules"
@@ -38,7 +39,7 @@ func (e *Engine) Activate(ctx context.Context, b *rules.Bundle, o ActivateOption
 		return nil, fmt.Errorf("activate bundle %q: %w", b.Name(), context.Cause(ctx))
 	}
 	before := e.active.Load()
-	a := &Activation{Digest: b.Digest(), Name: b.Name(), Version: b.Version(), At: e.businessNow(e.opts.Clock()).UTC(), Rollback: o.Rollback, By: o.By, Request: o.Request, Signature: o.Signature, Bundle: b, Files: b.Files()}
+	a := &Activation{Digest: b.Digest(), Name: b.Name(), Version: b.Version(), At: e.activationTime(b).UTC(), Rollback: o.Rollback, By: o.By, Request: o.Request, Signature: o.Signature, Bundle: b, Files: b.Files()}
 	if before != nil {
 		a.Previous = before.digest
 	}
@@ -57,6 +58,15 @@ func (e *Engine) Activate(ctx context.Context, b *rules.Bundle, o ActivateOption
 	e.startDoubt(s)
 	e.active.Store(s)
 	return a, nil
+}
+
+// activationTime is business time; where that follows events and none has
+// happened yet, the time the bundle says it takes effect.
+func (e *Engine) activationTime(b *rules.Bundle) time.Time {
+	if e.opts.EventClock && e.newest.Load() == 0 && !b.EffectiveFrom().IsZero() {
+		return b.EffectiveFrom()
+	}
+	return e.businessNow(e.opts.Clock())
 }
 
 // Active returns the bundle in force; false if there is none.

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +27,7 @@ type suiteRun struct {
 	random   int
 	seed     uint64
 	workers  int
+	update   bool
 }
 
 func (a *app) policyTestCmd() *cobra.Command {
@@ -46,6 +50,7 @@ not compile exit 3.`,
 	f.StringVar(&r.junit, "junit", "", "write the results to this file, as JUnit XML")
 	f.IntVar(&r.random, "random", 200, "random inputs per suite to check its invariants on")
 	f.Uint64Var(&r.seed, "seed", 1, "of the random inputs")
+	f.BoolVarP(&r.update, "update", "u", false, "rewrite what failing cases expect to what was decided; read the difference before you commit it")
 	f.IntVar(&r.workers, "workers", 0, "cases at once (default: one per processor)")
 	return cmd
 }
@@ -97,6 +102,20 @@ func (r *suiteRun) runBundle(ctx context.Context, dir string, opts rulestest.Opt
 	if err != nil {
 		return nil, err
 	}
+	report, err := r.runFiles(ctx, d, opts)
+	if err == nil && r.update && !report.Passed() {
+		if err = updateSuites(d, report); err == nil {
+			report, err = r.runFiles(ctx, d, opts)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	relocate(report, d)
+	return report, nil
+}
+
+func (r *suiteRun) runFiles(ctx context.Context, d *directory, opts rulestest.Options) (*rulestest.Report, error) {
 	b, err := r.app.compile(d)
 	if err != nil {
 		return nil, err
@@ -105,12 +124,21 @@ func (r *suiteRun) runBundle(ctx context.Context, dir string, opts rulestest.Opt
 	if err != nil {
 		return nil, err
 	}
-	report, err := rulestest.Run(ctx, b, suites, engine.NewWhatIf("policy test"), opts)
-	if err != nil {
-		return nil, err
+	return rulestest.Run(ctx, b, suites, engine.NewWhatIf("policy test"), opts)
+}
+
+// updateSuites writes what was decided into the suites, on disk and in d.
+func updateSuites(d *directory, report *rulestest.Report) error {
+	changed, _ := report.Update(d.files)
+	d.files = maps.Clone(d.files)
+	for _, name := range slices.Sorted(maps.Keys(changed)) {
+		d.files[name] = changed[name]
+		path := filepath.Join(d.path, filepath.FromSlash(name))
+		if err := replaceFile(path, changed[name], 0o644); err != nil {
+			return fmt.Errorf("update suite: %w", err)
+		}
 	}
-	relocate(report, d)
-	return report, nil
+	return nil
 }
 
 // relocate puts the directory before the files of a report.

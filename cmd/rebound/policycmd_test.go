@@ -245,6 +245,26 @@ func TestPolicyTestWithoutTests(t *testing.T) {
 	}
 }
 
+func TestPolicyTestUpdates(t *testing.T) {
+	dir := edited(t, "tests/company_test.yaml", "expect: {offer: half", "expect: {offer: tiny")
+	if out, errOut, code := cli(t, "policy", "test", "--update", dir); code != exitOK {
+		t.Fatalf("exit %d, %s%s", code, out, errOut)
+	}
+	for _, name := range []string{"company.yaml", "tests/company_test.yaml"} {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(filepath.Join(goodBundle, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is now\n%s", name, got)
+		}
+	}
+}
+
 func TestPolicyExplain(t *testing.T) {
 	request := writeFile(t, "request.json", `{"scope": "7", "jurisdiction": "US-NY", "consent": true, "now": "2026-10-05T15:00:00Z",
 		"customer": {"abuse_score": 0.1}, "return": {"refund_value": 80}, "basket": 80}`)
@@ -425,7 +445,7 @@ func TestPolicyOnAStore(t *testing.T) {
 	request := writeFile(t, "decide.json", `{"requestId": "r1", "customerIds": [{"namespace": "loyalty", "value": "anna"}], "consent": "CONSENT_GRANTED",
 		"scope": "us.8", "channel": "CHANNEL_STORE", "phase": "PHASE_REFUNDED", "explain": "EXPLAIN_FULL",
 		"itemReturn": {"returnId": "ret-1", "orderId": "o-1", "authorization": "AUTHORIZATION_APPROVED", "refund": {"currencyCode": "USD", "minorUnits": "8000"},
-		"lines": [{"sku": "s1", "category": "shoes", "quantity": 1, "paid": {"currencyCode": "USD", "minorUnits": "8000"}, "reason": "SIZE"}]}}`)
+		"lines": [{"sku": "s1", "category": "shoes", "quantity": 1, "paidMinorUnits": "8000", "reason": "SIZE"}]}}`)
 	var decided struct {
 		ID string `json:"decision_id"`
 	}

@@ -93,10 +93,6 @@ type replay struct {
 }
 
 func (r *replay) run(ctx context.Context, table, mapping string) (err error) {
-	events, err := readEvents(ctx, table, mapping)
-	if err != nil {
-		return err
-	}
 	if r.store == "" {
 		if r.store, err = os.MkdirTemp("", "rebound-replay-"); err != nil {
 			return err
@@ -107,6 +103,10 @@ func (r *replay) run(ctx context.Context, table, mapping string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.session.Close()) }()
+	events, err := readEvents(ctx, table, mapping)
+	if err != nil {
+		return err
+	}
 	if err := r.play(ctx, events); err != nil {
 		return err
 	}

@@ -192,7 +192,7 @@ outcome was known by --from. Differences are paired; intervals draw whole custom
 			if a.format != "table" {
 				return a.printData(c)
 			}
-			return c.WriteText(a.out)
+			return errors.Join(c.First.WriteText(a.out), c.WriteText(a.out))
 		},
 	}
 	l.add(cmd, "judge on returns at or after; the rule learns from what was known by then", "judge on returns before (default: all whose outcome is known)")
