@@ -63,7 +63,7 @@ func (a *analysis) constants(p *Policy) {
 		a.judged[q] = true
 		root := q.root
 		if i := slices.IndexFunc(p.Offers, func(o Offer) bool { return o.Eligible == q }); i >= 0 {
-			root = bind(root, offerValues(p, &p.Offers[i]))
+			root = bind(root, offerValues(&p.Offers[i]))
 		}
 		switch {
 		case !satisfiable(root):
@@ -142,7 +142,7 @@ func scopeName(scope string) string {
 // reachable checks an offer's eligibility together with each constraint and with
 // all of them.
 func (a *analysis) reachable(p *Policy, o *Offer) {
-	values := offerValues(p, o)
+	values := offerValues(o)
 	eligible := bind(o.Eligible.root, values)
 	if !satisfiable(eligible) {
 		return // reported as never true
@@ -182,7 +182,7 @@ func percentOfBasket(o *Offer) (float64, bool) {
 }
 
 // offerValues are the variables that an offer fixes.
-func offerValues(p *Policy, o *Offer) map[string]*tree {
+func offerValues(o *Offer) map[string]*tree {
 	number := func(x float64) *tree { return &tree{op: opNumber, kind: kindNumber, number: x, slot: -1} }
 	text := func(s string) *tree { return &tree{op: opString, kind: kindString, text: s, slot: -1} }
 	out := map[string]*tree{"offer.id": text(o.ID), "offer.kind": text(string(o.Kind)), "offer.validity_hours": number(o.Validity.Hours())}

@@ -37,8 +37,7 @@ func shared(t testing.TB, path string) string {
 func load(t testing.TB, fsys fs.FS) *rules.Bundle {
 	t.Helper()
 	b, err := rules.Load(fsys, testschema.Schema())
-	var bad *rules.DiagnosticsError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*rules.DiagnosticsError](err); ok {
 		for _, d := range bad.Diagnostics {
 			t.Log("\n" + d.Format())
 		}

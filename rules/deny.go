@@ -20,7 +20,7 @@ func (l *loader) addDenials(d *document, p *Policy) {
 		item := list.child(max(i, 0))
 		slot := l.lang.env.Slot(name)
 		if slot < 0 {
-			l.add("RB2002", item, "unknown name %s", name).near(nearest(name, l.lang.env.names)).expected("a variable")
+			l.add("RB2002", item, "unknown name %s", name).expected("a variable").near(nearest(name, l.lang.env.names))
 			continue
 		}
 		added = append(added, Denial{Variable: name, Slot: slot, Source: d.at(item)})

@@ -182,8 +182,8 @@ func (d *Diagnostic) place(f *source, offset, width int) {
 }
 
 func (d *Diagnostic) expected(s string) *Diagnostic { d.Expected = s; return d }
-func (d *Diagnostic) near(s string) *Diagnostic     { d.Nearest = s; return d }
-func (d *Diagnostic) help(s string) *Diagnostic     { d.Help = s; return d }
+func (d *Diagnostic) near(s string)                 { d.Nearest = s }
+func (d *Diagnostic) help(s string)                 { d.Help = s }
 
 func (d *Diagnostic) relate(p Position, format string, args ...any) *Diagnostic {
 	d.Related = append(d.Related, Related{Position: p, Message: fmt.Sprintf(format, args...)})

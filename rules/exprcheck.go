@@ -210,8 +210,8 @@ func (c *exprChecker) unknownName(t *tree, dotted string) {
 	group, _, nested := strings.Cut(dotted, ".")
 	var members, permitted []string
 	for _, v := range c.lang.env.vars {
-		if strings.HasPrefix(v.Name, group+".") {
-			members = append(members, strings.TrimPrefix(v.Name, group+"."))
+		if member, ok := strings.CutPrefix(v.Name, group+"."); ok {
+			members = append(members, member)
 		}
 		if c.role.permits(v) {
 			permitted = append(permitted, v.Name)

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -30,20 +31,11 @@ func newLanguage(env *Env) *language {
 	c.MaxNodes = maxExprNodes
 	c.DisableIfOperator = true
 	for _, b := range builtin.Builtins {
-		if !allowedFunction(b.Name) {
+		if !slices.Contains(functions, b.Name) {
 			c.Disabled[b.Name] = true
 		}
 	}
 	return &language{env: env, config: c}
-}
-
-func allowedFunction(name string) bool {
-	for _, f := range functions {
-		if f == name {
-			return true
-		}
-	}
-	return false
 }
 
 // exprTypes is the environment as expr's checker sees it: strict maps, so that a
@@ -98,8 +90,7 @@ func (l *language) parse(text string) (*parser.Tree, *exprProblem) {
 		return parsed, nil
 	}
 	p := &exprProblem{code: "RB2001", to: len(text), message: "not an expression: " + err.Error()}
-	var at *file.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*file.Error](err); ok {
 		toByte := byteOffsets(text)
 		p.from, p.to = toByte(at.From), toByte(at.To)
 		p.message = "not an expression: " + at.Message
@@ -132,8 +123,7 @@ func (l *language) check(parsed *parser.Tree) *exprProblem {
 		return nil
 	}
 	p := &exprProblem{code: "RB2003", message: err.Error()}
-	var at *file.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*file.Error](err); ok {
 		toByte := byteOffsets(parsed.Source.String())
 		p.from, p.to, p.message = toByte(at.From), toByte(at.To), at.Message
 	}

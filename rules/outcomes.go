@@ -32,7 +32,7 @@ func (l *loader) outcomes(d *document, offers []string) []Outcome {
 			l.add("RB3010", section.name[name], "the outcome %q has no model", name).expected("an entry models." + name).near(nearest(name, models.keys))
 			o.Model = ModelPrior
 		} else {
-			l.model(d, &o, models.get(name), section.keys, offers)
+			l.model(&o, models.get(name), section.keys, offers)
 		}
 		out = append(out, o)
 	}
@@ -77,7 +77,7 @@ func (l *loader) outcome(d *document, key, n node) Outcome {
 	return o
 }
 
-func (l *loader) model(d *document, o *Outcome, n node, outcomes, offers []string) {
+func (l *loader) model(o *Outcome, n node, outcomes, offers []string) {
 	m, ok := l.openMap(n, "model "+o.Name, []string{"without", "prior", "file", "of"})
 	if !ok {
 		return

@@ -69,7 +69,7 @@ type Position struct {
 	Line, Column int // from 1
 }
 
-// Origin of a rule within a policy: where it was written.
+// Source says where a rule was written, and for which scope.
 type Source struct {
 	Position
 	Scope string // "", "us.ne", "us.ne.0412"

@@ -177,9 +177,7 @@ func TestSameFilesInAnyOrder(t *testing.T) {
 		t.Error("a new file leaves the digest as it was")
 	}
 	moved := fstest.MapFS{}
-	for name, f := range base(t) {
-		moved[name] = f
-	}
+	maps.Copy(moved, base(t))
 	moved[".hidden"] = &fstest.MapFile{Data: []byte("x")}
 	if b := load(t, moved); b.Digest() != first.Digest() {
 		t.Error("a hidden file changes the digest")

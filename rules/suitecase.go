@@ -189,16 +189,16 @@ func (r *suiteReader) oneCase(name string, m *mapping, inputs []*mapping, option
 	c.Channel = pick("channel").enum("channel", "STORE", channelNames...)
 	c.Basket = pick("basket").number("basket", math.NaN(), 0, math.Inf(1))
 	c.MarginRate = pick("margin_rate").number("margin_rate", math.NaN(), 0, 1)
-	if customer, ok := r.fixture(m, pick("customer"), "customer", "customers"); ok {
+	if customer, ok := r.fixture(pick("customer"), "customer", "customers"); ok {
 		c.Customer, c.Consent = customer.values, customer.consent
 	}
-	if ret, ok := r.fixture(m, pick("return"), "return", "returns"); ok {
+	if ret, ok := r.fixture(pick("return"), "return", "returns"); ok {
 		c.Return = ret.values
 	}
-	if store, ok := r.fixture(m, pick("store"), "store", "stores"); ok {
+	if store, ok := r.fixture(pick("store"), "store", "stores"); ok {
 		c.Store = store.values
 	}
-	if model, ok := r.fixture(m, pick("model"), "model", "models"); ok {
+	if model, ok := r.fixture(pick("model"), "model", "models"); ok {
 		c.Model, c.Scores = pick("model").get("model").Value, model.scores
 	} else if !pick("model").has("model") {
 		r.add("RB5001", m.at, "the test %q names no model", name).expected("input: {model: <a stub of fixtures.models>}")
@@ -216,7 +216,7 @@ func (r *suiteReader) requireNumber(m *mapping, test, key string, x float64) {
 }
 
 // fixture looks up the fixture an input names.
-func (r *suiteReader) fixture(m, in *mapping, key, kind string) (fixture, bool) {
+func (r *suiteReader) fixture(in *mapping, key, kind string) (fixture, bool) {
 	if !in.has(key) {
 		return fixture{}, false
 	}

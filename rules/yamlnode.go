@@ -93,7 +93,7 @@ func alignFlow(raw []byte, at int, value string) []int {
 			return nil
 		}
 		out = append(out, at)
-		if raw[at] == value[i] && !(value[i] == ' ' && breaksLine(raw, at)) {
+		if raw[at] == value[i] && (value[i] != ' ' || !breaksLine(raw, at)) {
 			at++
 			continue
 		}
@@ -137,7 +137,7 @@ func alignQuoted(raw []byte, at int, value string, escape byte) []int {
 			at += 2
 		case c == escape:
 			return nil
-		case c == value[i] && !(c == ' ' && breaksLine(raw, at)):
+		case c == value[i] && (c != ' ' || !breaksLine(raw, at)):
 			out = append(out, at)
 			at++
 		case value[i] == ' ':

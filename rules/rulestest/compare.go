@@ -78,7 +78,7 @@ func from(s rules.Source) string {
 	if s.File == "" {
 		return ""
 	}
-	return " from " + s.Position.String()
+	return " from " + s.String()
 }
 
 func (c *comparison) number(x rules.ExpectedNumber, what string, get func(*CandidateOutcome) (float64, bool)) {
@@ -140,7 +140,7 @@ func (c *comparison) candidateDetails(o *CandidateOutcome) []string {
 	for _, np := range candidatePrograms(c.policy, o.Offer) {
 		lines := details(np.Program, o.Frame)
 		if len(lines) > 0 && (!strings.HasSuffix(lines[0], "does not exist") || np.Program.Source().Position == o.Source.Position) {
-			out = append(out, np.Name+" ("+np.Program.Source().Position.String()+")")
+			out = append(out, np.Name+" ("+np.Program.Source().String()+")")
 			out = append(out, lines...)
 		}
 	}
@@ -153,7 +153,7 @@ func (c *comparison) disclosureDetails() []string {
 	}
 	var out []string
 	for _, d := range c.policy.Disclosures {
-		out = append(out, "disclosure "+d.ID+" ("+d.When.Source().Position.String()+")")
+		out = append(out, "disclosure "+d.ID+" ("+d.When.Source().String()+")")
 		out = append(out, details(d.When, c.outcome.Frame)...)
 	}
 	return out

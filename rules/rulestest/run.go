@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -159,14 +160,14 @@ func (r *runner) runCase(ctx context.Context, s rules.Suite, c rules.SuiteCase) 
 	policy, _ := r.bundle.Policy(c.Scope)
 	cmp := comparison{policy: policy, outcome: outcome, tolerance: c.Options.Tolerance}
 	cmp.expectation(c.Expect)
-	result.Failures = append(cmp.failures, invariantFailures(s.Invariants, outcome)...)
+	result.Failures = slices.Concat(cmp.failures, invariantFailures(s.Invariants, outcome))
 	result.Took = time.Since(start)
-	r.observe(policy, s.Invariants, outcome)
+	r.observe(policy, outcome)
 	return result
 }
 
 // observe counts the branches a decision took.
-func (r *runner) observe(p *rules.Policy, _ []rules.Invariant, o *Outcome) {
+func (r *runner) observe(p *rules.Policy, o *Outcome) {
 	mine := rules.NewCoverage()
 	observe(mine, p, o)
 	r.mu.Lock()

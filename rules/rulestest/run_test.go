@@ -25,8 +25,7 @@ func load(t testing.TB, fsys fs.FS) (*rules.Bundle, []rules.Suite, []rules.Diagn
 
 func show(t testing.TB, err error) {
 	t.Helper()
-	var bad *rules.DiagnosticsError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*rules.DiagnosticsError](err); ok {
 		for _, d := range bad.Diagnostics {
 			t.Log("\n" + d.Format())
 		}
