@@ -67,7 +67,7 @@ func check(ctx context.Context, dir string, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer l.release()
+	defer func() { _ = l.release() }()
 	r := new(Report)
 	log, cut, err := commitlog.Verify(ctx, filepath.Join(dir, logFolder), commitlog.Options{FS: o.FS, SegmentSize: o.SegmentSize})
 	if errors.Is(err, store.ErrCorrupt) {
@@ -77,13 +77,13 @@ func check(ctx context.Context, dir string, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	db, err := openBadger(filepath.Join(dir, dataFolder), o)
 	if err != nil {
 		r.problem("%v", err)
 		return r, nil
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	r.Cut = cut
 	c := &checker{r: r, opts: o, log: log, db: db, table: newTable(db, 0)}
 	return r, c.run(ctx)

@@ -74,11 +74,11 @@ func TestCheckpointIsDurable(t *testing.T) {
 	t.Logf("pages DB.Sync left in memory, over 12 rounds: %d", afterSync)
 }
 
-// settled counts dirty pages for up to two seconds, for Badger may be writing a
+// settled counts dirty pages for up to ten seconds, for Badger may be writing a
 // table from what is durable already. The system itself leaves pages alone for longer.
 func settled(t *testing.T, dir string) (left uint64) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if left, _ = dirtyPages(t, dir); left == 0 {
 			return 0
 		}

@@ -233,7 +233,7 @@ func TestFullDiskUnderBadger(t *testing.T) {
 	s := opened(t, dir, o)
 	var err error
 	n := uint64(0)
-	for ; err == nil && n < 1<<16; n++ {
+	for ; !errors.Is(err, store.ErrOverloaded) && n < 1<<16; n++ {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		of := storetest.Subject(n)
 		err = s.Update(ctx, of, func(tx store.Tx) error {
@@ -241,7 +241,11 @@ func TestFullDiskUnderBadger(t *testing.T) {
 			return err
 		})
 		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
 	}
+	last := s.Last()
 	if !errors.Is(err, store.ErrOverloaded) {
 		t.Fatalf("after %d updates: %v", n, err)
 	}
@@ -251,8 +255,8 @@ func TestFullDiskUnderBadger(t *testing.T) {
 	_ = s.Close()
 	m = new(storetest.Machine)
 	s = opened(t, dir, busy(m))
-	if err := storetest.Verify(context.Background(), s); err != nil || uint64(s.Last()) != n-1 {
-		t.Errorf("after making room: last %d, want %d: %v", s.Last(), n-1, err)
+	if err := storetest.Verify(context.Background(), s); err != nil || s.Last() < last {
+		t.Errorf("after making room: last %d, want %d: %v", s.Last(), last, err)
 	}
 }
 
@@ -264,7 +268,7 @@ func TestRetention(t *testing.T) {
 	o.Retention.Bytes = 2 << 20
 	s := opened(t, dir, o)
 	fillMore(t, s, m, 4000)
-	for deadline := time.Now().Add(10 * time.Second); s.Stats().First == 1 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); s.Stats().First == 1 && time.Now().Before(deadline); {
 		time.Sleep(5 * time.Millisecond)
 	}
 	first := s.Stats().First

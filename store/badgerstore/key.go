@@ -2,7 +2,6 @@ package badgerstore
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/rebound-engine/rebound/store"
@@ -126,5 +125,3 @@ func decodeCheckpoint(b []byte) (c checkpoint, err error) {
 func (c checkpoint) replayFrom() store.Position {
 	return min(c.records, c.machine, c.indexed) + 1
 }
-
-var errNoCheckpoint = errors.New("no checkpoint")
