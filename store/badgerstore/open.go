@@ -33,7 +33,9 @@ const (
 // Open opens the store in dir, creating it if dir is empty or not there, and
 // recovers: it verifies the log, restores the Machine and replays what the last
 // checkpoint does not include. It fails with ErrLocked, ErrVersion or
-// ErrCorrupt, each saying what to do, and then has changed nothing.
+// ErrCorrupt, each saying what to do. A damaged log, a newer format and a held
+// lock leave every file as it was; where log and state do not belong together, the torn end of
+// the log may have been cut, or a missing log begun, before that shows.
 func Open(dir string, o Options) (*Store, error) {
 	start := time.Now()
 	o = o.withDefaults()
