@@ -39,11 +39,13 @@ func (t *task) choose(l *Ledger) {
 func (t *task) admit(l *Ledger) {
 	t.rooms(l)
 	t.slices(l)
+	t.caps(l)
+	charges := make([]Charge, len(t.index)*len(t.budgets))
 	for i := 1; i < len(t.d.Candidates); i++ {
 		if c := &t.d.Candidates[i]; c.Scored {
 			c.reopen()
-			t.price(c, i)
-			t.fit(l, c)
+			charges = t.price(c, i, charges)
+			t.fit(c)
 		}
 	}
 }
@@ -87,12 +89,11 @@ func (t *task) rooms(l *Ledger) {
 
 // price takes the shadow prices off a candidate's value, and asks for caution
 // where the policy does.
-func (t *task) price(c *Candidate, i int) {
+func (t *task) price(c *Candidate, i int, charges []Charge) (rest []Charge) {
 	c.Score = t.gross[i]
 	lower := t.lower[i]
-	if c.Charges = c.Charges[:0]; cap(c.Charges) < len(t.budgets) {
-		c.Charges = make([]Charge, 0, len(t.budgets))
-	}
+	n := len(t.budgets)
+	c.Charges, rest = charges[:0:n], charges[n:]
 	for k := range t.budgets {
 		b := &t.budgets[k]
 		x := Charge{Budget: b.id, Lambda: float64(b.lambda) / lambdaUnit}
@@ -102,24 +103,33 @@ func (t *task) price(c *Candidate, i int) {
 		c.Charges = append(c.Charges, x)
 	}
 	if !t.plan.Selection.RequireLower || !c.alive() {
-		return
+		return rest
 	}
 	c.LowerScore, c.Stage = lower, StageSelection
 	if lower <= 0 {
 		c.reject(StageSelection, verdict{reason: ReasonLowerBound, detail: fmt.Sprintf("its cautious score of %.3f does not beat none", lower)})
 	}
+	return rest
+}
+
+// caps finds the first cap that is reached; it is the same for every offer.
+func (t *task) caps(l *Ledger) {
+	t.cap = verdict{}
+	for i := range t.plan.Caps {
+		if t.cap = t.capped(l, &t.plan.Caps[i]); t.cap.reason != "" {
+			return
+		}
+	}
 }
 
 // fit admits a candidate to A' if its caps and every budget have room.
-func (t *task) fit(l *Ledger, c *Candidate) {
+func (t *task) fit(c *Candidate) {
 	if !c.alive() {
 		return
 	}
-	for i := range t.plan.Caps {
-		if v := t.capped(l, &t.plan.Caps[i]); v.reason != "" {
-			c.reject(StageLedger, v)
-			return
-		}
+	if t.cap.reason != "" {
+		c.reject(StageLedger, t.cap)
+		return
 	}
 	expected := t.expectedMinor(c)
 	for i := range t.budgets {
@@ -154,7 +164,7 @@ func (t *task) expectedMinor(c *Candidate) int64 {
 	return min(minor, c.Ceiling)
 }
 
-// capped checks one cap; it is the same for every offer of a decision.
+// capped checks one cap.
 func (t *task) capped(l *Ledger, c *rules.Cap) verdict {
 	now, n := milli(t.now), 0
 	q := counting{redeemed: c.Counts == "redeemed", ghost: t.held, from: now - c.Window.Milliseconds(), now: now}

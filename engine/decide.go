@@ -38,6 +38,7 @@ type task struct {
 	live       string         // a decision that answers already
 	slice      store.Position // a budget slice that has to be on disk first
 	before     *offerItem
+	cap        verdict // of the first cap that is reached
 	change     ledgerChange
 	override   *override           // of a what-if
 	watch      func(candidate int) // sees the frame after each candidate's last rule; nil but for a what-if

@@ -128,9 +128,9 @@ func (t *task) catalogue(o *rules.Offer) verdict {
 	case o.Disabled != nil:
 		return verdict{reason: ReasonOfferDisabled, source: *o.Disabled, rule: o.ID, detail: fmt.Sprintf("scope %q disables it", o.Disabled.Scope)}
 	case len(o.Phases) > 0 && !slices.Contains(o.Phases, t.req.Phase.String()):
-		at.reason, at.detail = ReasonPhase, "not offered in phase "+t.req.Phase.String()
+		at.reason, at.detail = ReasonPhase, "not offered in this phase"
 	case len(o.Channels) > 0 && !slices.Contains(o.Channels, t.req.Channel.String()):
-		at.reason, at.detail = ReasonChannel, "not offered in channel "+t.req.Channel.String()
+		at.reason, at.detail = ReasonChannel, "not offered in this channel"
 	}
 	return at.ifAny()
 }

@@ -131,6 +131,7 @@ func DecodeDecision(e *store.Entry) (*Decision, error) {
 func parseDecision(e *store.Entry) (*decisionEntry, error) {
 	d := &decisionEntry{Decision: &Decision{Position: e.Position, Subject: e.Subject, Recorded: recordedTime(e)}}
 	err := payloadFields(e.Payload, "decision", d.field)
+	sortVariables(d.Variables)
 	return d, err
 }
 
@@ -166,6 +167,8 @@ func (d *decisionEntry) field(f field) (err error) {
 		err = fields(f.raw, d.Draw.field)
 	case decProvenance:
 		err = fields(f.raw, d.Provenance.field)
+	case decNumbers:
+		err = d.numbers(f.raw)
 	case decVolatile:
 		err = fields(f.raw, d.volatile)
 	default:

@@ -35,8 +35,8 @@ func fullDecision() *decisionEntry {
 		Provenance: Provenance{"b", 3, "digest", "us", true, []string{"", "us"}, []ModelRef{{"purchase", "f", "d", true}}, 9, time.Hour, "seed"},
 		Degraded:   []Degradation{{"s", RungNone, "c"}},
 		Timings:    Timings{1, 2, 3, 4, 5, 6},
-		Variables: []Variable{{"n", NumberValue, math.NaN(), "", nil, 1}, {"b", BoolValue, 1, "", nil, 0}, {"s", StringValue, 0, "text", nil, 2},
-			{"l", StringsValue, 0, "", []string{"", "x"}, 0}},
+		Variables: []Variable{{"a", NumberValue, math.NaN(), "", nil, 1}, {"b", BoolValue, 1, "", nil, 0}, {"c", StringValue, 0, "text", nil, 2},
+			{"d", StringsValue, 0, "", []string{"", "x"}, 0}},
 	}
 	charges := []chargeRef{{"b", 1, 2, 3}}
 	return &decisionEntry{Decision: d, body: [16]byte{1, 2}, ledger: ledgerChange{
@@ -63,6 +63,31 @@ func TestDecisionRoundTrip(t *testing.T) {
 	head, err := parseDecisionHead(&store.Entry{Payload: payload})
 	if err != nil || head.id != "d1" || head.delivered != None || !head.reserves || head.offer != "o" || head.customer() != want.Customer {
 		t.Errorf("head %+v, %v", head, err)
+	}
+}
+
+func TestNumbersRoundTrip(t *testing.T) {
+	values := []float64{0, 1, -1, 0.1, math.Copysign(0, -1), 1 << 52, 1 << 60, -(1 << 53), math.MaxFloat64, math.Inf(1), 1e-300, 12345}
+	var b []byte
+	for i, v := range values {
+		b = appendNumber(b, uint64(i+1), v)
+	}
+	d := &Decision{}
+	if err := d.numbers(b); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range values {
+		if math.Float64bits(d.Variables[i].Number) != math.Float64bits(v) {
+			t.Errorf("%v comes back as %v", v, d.Variables[i].Number)
+		}
+	}
+	if want := requestVariables()[6].Name; d.Variables[6].Name != want || d.Variables[6].Type != BoolValue {
+		t.Errorf("number 7 is %s, want %s", d.Variables[6].Name, want)
+	}
+	for n := range len(b) {
+		if err := (&Decision{}).numbers(b[:n]); err == nil && n > 0 && n < 2 {
+			t.Errorf("cut off at %d and taken", n)
+		}
 	}
 }
 

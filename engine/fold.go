@@ -164,32 +164,47 @@ func indexDecision(e *store.Entry) [][]byte {
 	if err != nil {
 		return nil
 	}
-	terms := make([][]byte, 0, 10)
-	terms = append(terms, term(termJournal, ""), term(termDecision, d.id), term(termOutcome, d.outcome.String()), term(termReturn, d.returnKey))
+	x := termList{terms: make([][]byte, 0, 12), b: make([]byte, 0, 256)}
+	x.add(termJournal, "")
+	x.add(termDecision, d.id)
+	x.add(termOutcome, d.outcome.String())
+	x.add(termReturn, d.returnKey)
 	if d.requestID != "" {
-		terms = append(terms, term(termRequest, d.requestID))
+		x.add(termRequest, d.requestID)
 	}
 	if !e.Subject.IsZero() {
-		s := string(e.Subject[:])
-		terms = append(terms, term(termCustomer, s), term(termSubject, s))
+		x.add(termCustomer, string(e.Subject[:]))
+		x.add(termSubject, string(e.Subject[:]))
 	}
 	if d.delivered != None {
-		terms = append(terms, term(termOffer, d.delivered))
+		x.add(termOffer, d.delivered)
 	}
-	return appendScopes(terms, d.scope)
+	x.addScopes(d.scope)
+	return x.terms
 }
 
-// appendScopes adds a term for the scope and every one above it but the company.
-func appendScopes(terms [][]byte, scope string) [][]byte {
+// termList collects terms in one piece of memory.
+type termList struct {
+	terms [][]byte
+	b     []byte
+}
+
+func (x *termList) add(kind byte, value string) {
+	from := len(x.b)
+	x.b = append(append(x.b, kind), value...)
+	x.terms = append(x.terms, x.b[from:len(x.b):len(x.b)])
+}
+
+// addScopes adds a term for the scope and every one above it but the company.
+func (x *termList) addScopes(scope string) {
 	for i := range len(scope) {
 		if scope[i] == '.' {
-			terms = append(terms, term(termScope, scope[:i]))
+			x.add(termScope, scope[:i])
 		}
 	}
 	if scope != "" {
-		terms = append(terms, term(termScope, scope))
+		x.add(termScope, scope)
 	}
-	return terms
 }
 
 func returnKeyBytes(text string) []byte {

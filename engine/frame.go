@@ -231,7 +231,7 @@ func (t *task) marginRate() (float64, bool) {
 	return sum / weight, weight > 0
 }
 
-// frameVariables lists what is set, for an explanation.
+// frameVariables lists what is set, by name, for an explanation.
 func (t *task) frameVariables() []Variable {
 	out := make([]Variable, 0, len(t.snap.logged))
 	for i := range t.snap.logged {
@@ -241,6 +241,7 @@ func (t *task) frameVariables() []Variable {
 			out = append(out, v)
 		}
 	}
+	sortVariables(out)
 	return out
 }
 
@@ -260,30 +261,4 @@ func (l *loggedVariable) read(f *rules.Frame, v *Variable) (ok bool) {
 		v.Number, ok = f.Number(l.slot)
 	}
 	return ok
-}
-
-// appendVariables writes what is set straight into an entry, byte for byte
-// what appending frameVariables gives.
-func (s *snapshot) appendVariables(w *wire, f *rules.Frame) {
-	for i := range s.logged {
-		l := &s.logged[i]
-		if _, ok := f.Number(l.slot); !ok {
-			continue
-		}
-		at := w.open(decVariable)
-		w.b = append(w.b, l.head...)
-		switch l.typ {
-		case StringValue:
-			text, _ := f.Text(l.slot)
-			w.text(4, text)
-		case StringsValue:
-			list, _ := f.List(l.slot)
-			w.texts(5, list)
-		default:
-			v, _ := f.Number(l.slot)
-			w.float(3, v)
-		}
-		w.uint(6, uint64(l.source.Purpose))
-		w.close(at)
-	}
 }

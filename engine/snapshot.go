@@ -73,14 +73,6 @@ func (s *slots) bind(env *rules.Env) {
 	s.features = bindFeatures(env)
 }
 
-// loggedVariable is a variable the journal keeps, with the beginning of its encoding.
-type loggedVariable struct {
-	slot   rules.Slot
-	typ    VariableType
-	head   []byte // name, type
-	source rules.Variable
-}
-
 // compile makes a snapshot of a bundle and its models.
 func (e *Engine) compile(ctx context.Context, b *rules.Bundle) (*snapshot, error) {
 	s, err := newSnapshot(b)
@@ -187,22 +179,6 @@ func (s *snapshot) resolve(scope string) (string, *plan, bool) {
 		}
 		at = at[:i]
 	}
-}
-
-func loggedVariables(env *rules.Env) []loggedVariable {
-	var out []loggedVariable
-	for i, v := range env.Variables() {
-		if v.Origin&(rules.OriginRequest|rules.OriginReference|rules.OriginProfile) == 0 {
-			continue
-		}
-		l := loggedVariable{slot: rules.Slot(i), typ: valueType(v.Type), source: v}
-		w := wire{}
-		w.text(1, v.Name)
-		w.uint(2, uint64(l.typ))
-		l.head = w.b
-		out = append(out, l)
-	}
-	return out
 }
 
 func valueType(t rules.Type) VariableType {

@@ -22,12 +22,11 @@ func (e *Engine) validate(r *Request) error {
 	if len(r.Customer) > 1 {
 		v.fail("customer_ids", "give one id; merging several names of a customer is not there yet")
 	}
-	for i, id := range r.Customer {
-		path := "customer_ids[" + strconv.Itoa(i) + "]"
-		v.need(path+".namespace", id.Namespace, "name the kind of identity, e.g. \"loyalty\"")
-		v.need(path+".value", id.Value, "leave the customer out if it is not known")
-		v.text(path+".namespace", id.Namespace, profile.MaxID)
-		v.text(path+".value", id.Value, profile.MaxID)
+	for _, id := range r.Customer {
+		v.need("customer_ids[0].namespace", id.Namespace, "name the kind of identity, e.g. \"loyalty\"")
+		v.need("customer_ids[0].value", id.Value, "leave the customer out if it is not known")
+		v.text("customer_ids[0].namespace", id.Namespace, profile.MaxID)
+		v.text("customer_ids[0].value", id.Value, profile.MaxID)
 	}
 	v.text("scope", r.Scope, profile.MaxID)
 	v.text("associate_id", r.AssociateID, profile.MaxID)
