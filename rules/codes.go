@@ -32,7 +32,7 @@ func severityOf(code string) Severity {
 }
 
 // codeTable: RB1 the YAML and its values, RB2 expressions, RB3 the bundle and
-// inheritance, RB4 analysis (warnings), RB5 test suites.
+// inheritance, RB4 analysis (warnings), RB5 test suites, RB6 what activating it would find.
 var codeTable = [...]Code{
 	{"RB1001", SeverityError, "Not YAML", "The file cannot be read as YAML, so none of its rules is known.", "spec:\n\tbounds: {}", "spec:\n  bounds: {}"},
 	{"RB1002", SeverityError, "`: ` inside an unquoted value", "YAML takes a colon followed by a space for the start of a new key, so an unquoted expression with `a ? b : c` breaks.", "when: ret.reason == \"SIZE\" ? true : false", "when: 'ret.reason == \"SIZE\" ? true : false'"},
@@ -88,4 +88,5 @@ var codeTable = [...]Code{
 	{"RB4006", SeverityWarning, "Overlapping disclosures", "Two disclosures with the same text can both be due.", "", ""},
 	{"RB5001", SeverityError, "Bad test suite", "The suite cannot be run as written.", "", ""},
 	{"RB5002", SeverityWarning, "Fixture not used", "No test refers to this fixture.", "", ""},
+	{"RB6001", SeverityError, "Bundle cannot be activated", "The bundle compiles, but nothing could decide by it: a model file does not open or reads what this build does not know, or a budget or cap cannot be kept.", "", ""},
 }

@@ -23,7 +23,7 @@ func CodePage(c Code) string {
 // CodeIndex returns the list of all codes as Markdown.
 func CodeIndex() string {
 	var b strings.Builder
-	b.WriteString("# Diagnostics of policies\n\nEvery problem that `rebound policy check` finds has a code. RB1 concerns the YAML and its values, RB2 expressions, RB3 the bundle and inheritance, RB4 rules that cannot matter, RB5 test suites.\n\n| code | severity | what |\n|---|---|---|\n")
+	b.WriteString("# Diagnostics of policies\n\nEvery problem that `rebound policy check` finds has a code. RB1 concerns the YAML and its values, RB2 expressions, RB3 the bundle and inheritance, RB4 rules that cannot matter, RB5 test suites, RB6 what activating the bundle would find.\n\n| code | severity | what |\n|---|---|---|\n")
 	for _, c := range Codes() {
 		fmt.Fprintf(&b, "| [%s](%s.md) | %s | %s |\n", c.Code, c.Code, c.Severity, c.Title)
 	}

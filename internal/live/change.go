@@ -43,7 +43,7 @@ func Check(ctx context.Context, files map[string][]byte) (*rules.Bundle, []rules
 		if ctx.Err() != nil {
 			return nil, nil, err
 		}
-		return nil, append(found, unusable(err)), nil
+		return nil, append(found, unusable(b, err)), nil
 	}
 	return b, found, nil
 }
@@ -52,9 +52,16 @@ func Check(ctx context.Context, files map[string][]byte) (*rules.Bundle, []rules
 // activated: a model that does not open or does not fit, a budget that cannot be kept.
 const CodeUnusable = "RB6001"
 
-func unusable(err error) rules.Diagnostic {
+// unusable points at the outcome whose model is to blame, else at the company's file.
+func unusable(b *rules.Bundle, err error) rules.Diagnostic {
 	d := rules.Diagnostic{Code: CodeUnusable, Severity: rules.SeverityError, Length: 1, Message: err.Error()}
 	d.File = "company.yaml"
+	company, _ := b.Policy("")
+	for _, o := range company.Outcomes {
+		if strings.Contains(d.Message, "outcome "+o.Name+":") {
+			d.Position = o.Source.Position
+		}
+	}
 	return d
 }
 
@@ -125,17 +132,17 @@ func (p *Policies) Activate(ctx context.Context, c *server.Change) (server.Bundl
 	}
 	s, err := p.use(ctx, b, given.signature, server.SourceAPI, c.RequestID)
 	if err != nil {
-		return server.BundleStatus{}, nil, asDiagnostic(err)
+		return server.BundleStatus{}, nil, asDiagnostic(b, err)
 	}
 	return s, b.Warnings(), nil
 }
 
 // asDiagnostic makes an error of the bundle's one of its diagnostics.
-func asDiagnostic(err error) error {
+func asDiagnostic(b *rules.Bundle, err error) error {
 	if passing(err) {
 		return err
 	}
-	return &rules.DiagnosticsError{Diagnostics: []rules.Diagnostic{unusable(err)}}
+	return &rules.DiagnosticsError{Diagnostics: []rules.Diagnostic{unusable(b, err)}}
 }
 
 // expected compares the digest a caller believes active.

@@ -103,7 +103,7 @@ func TestRefusedWhole(t *testing.T) {
 			t.Errorf("%s: version %d, %v", name, w.version(), err)
 		}
 		_, found, err := w.Validate(ctx, files)
-		if err != nil || len(found) == 0 || found[0].Severity != rules.SeverityError {
+		if err != nil || len(found) == 0 || found[0].Severity != rules.SeverityError || found[0].Line == 0 {
 			t.Errorf("%s: validate found %v, %v", name, found, err)
 		}
 	}

@@ -56,6 +56,13 @@ type sight struct{ digest, signature string }
 
 func (c *contents) sight() sight { return sight{rules.Digest(c.files), c.signature} }
 
+// ReadDirectory reads the files of a bundle directory (see ReadFiles) and its
+// signature, empty if there is none.
+func ReadDirectory(dir string) (files map[string][]byte, signature string, err error) {
+	c, err := readDirectory(dir)
+	return c.files, c.signature, err
+}
+
 func readDirectory(dir string) (c contents, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
