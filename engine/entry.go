@@ -61,6 +61,7 @@ const (
 	decProvenance
 	decDegraded
 	decVariable
+	decNumbers
 
 	decVolatile protowire.Number = 1000 // timings, profile position
 )
