@@ -195,6 +195,35 @@ func categoryBins(f models.Feature, col []float64) featureBins {
 	return out
 }
 
+// partitionParallel is partition over fixed chunks of rows; the order of rows
+// does not depend on threads.
+func (b *Bins) partitionParallel(feature int, left *binSet, idx, scratch []int32, threads int) int {
+	n := len(idx)
+	chunks := (n + partitionChunk - 1) / partitionChunk
+	if threads == 1 || chunks < 2 {
+		return b.partition(feature, left, idx, scratch)
+	}
+	at := make([]int, chunks)
+	parallel(threads, chunks, func(c int) {
+		from, to := c*partitionChunk, min((c+1)*partitionChunk, n)
+		at[c] = b.partition(feature, left, idx[from:to], scratch[from:to])
+	})
+	copy(scratch, idx)
+	total := 0
+	for _, l := range at {
+		total += l
+	}
+	l, r := 0, total
+	for c, k := range at {
+		from, to := c*partitionChunk, min((c+1)*partitionChunk, n)
+		l += copy(idx[l:], scratch[from:from+k])
+		r += copy(idx[r:], scratch[from+k:to])
+	}
+	return total
+}
+
+const partitionChunk = 8192
+
 // binSet is a set of bins.
 type binSet [4]uint64
 

@@ -199,10 +199,23 @@ func (t *trainSet) start(loss Loss) float64 {
 // gradients fills first and second derivatives of the loss at raw.
 func (t *trainSet) gradients(loss Loss, raw []float64, grad []pair) {
 	parallelRows(t.threads, len(t.rows), func(_, from, to int) {
-		for _, i := range t.rows[from:to] {
-			g, h := derivatives(loss, raw[i], t.target[i])
-			w := t.w(i)
-			grad[i] = pair{g * w, h * w}
+		rows := t.rows[from:to]
+		switch {
+		case loss == LossLogistic && t.weight == nil:
+			for _, i := range rows {
+				p := 1 / (1 + math.Exp(-raw[i]))
+				grad[i] = pair{p - t.target[i], max(p*(1-p), 1e-16)}
+			}
+		case loss == LossSquared && t.weight == nil:
+			for _, i := range rows {
+				grad[i] = pair{raw[i] - t.target[i], 1}
+			}
+		default:
+			for _, i := range rows {
+				g, h := derivatives(loss, raw[i], t.target[i])
+				w := t.w(i)
+				grad[i] = pair{g * w, h * w}
+			}
 		}
 	})
 }

@@ -132,13 +132,13 @@ func (g *grower) cut(t *binTree, o *growLeaf, k, n int32, grad []pair, use []int
 			t.nodes[o.parent].right = node
 		}
 	}
-	mid := o.from + g.bins.partition(o.best.feature, &o.best.left, g.idx[o.from:o.to], g.scratch)
+	mid := o.from + g.bins.partitionParallel(o.best.feature, &o.best.left, g.idx[o.from:o.to], g.scratch, g.threads)
 	l = growLeaf{from: o.from, to: mid, depth: o.depth + 1, parent: node, onLeft: true}
 	r = growLeaf{from: mid, to: o.to, depth: o.depth + 1, parent: node}
 	l.stats = leafStats{g: o.best.gl, h: o.best.hl, rows: float64(mid - o.from), lo: o.stats.lo, hi: o.stats.hi}
 	r.stats = leafStats{g: o.stats.g - o.best.gl, h: o.stats.h - o.best.hl, rows: float64(o.to - mid), lo: o.stats.lo, hi: o.stats.hi}
 	g.boundChildren(o, &l, &r)
-	if !more || g.maxDepth > 0 && l.depth >= g.maxDepth {
+	if !more || g.maxDepth > 0 && l.depth >= g.maxDepth || g.tooSmall(&l.stats) && g.tooSmall(&r.stats) {
 		g.pool.put(o.hist)
 		o.hist = nil
 		return l, r
@@ -172,9 +172,13 @@ func (g *grower) boundChildren(o, l, r *growLeaf) {
 	}
 }
 
+func (g *grower) tooSmall(s *leafStats) bool {
+	return s.rows < 2*g.rules.minRows || s.h < 2*g.rules.minHessian
+}
+
 func (g *grower) findSplit(o *growLeaf, use []int) {
 	o.best = split{}
-	if o.stats.rows < 2*g.rules.minRows || o.stats.h < 2*g.rules.minHessian {
+	if g.tooSmall(&o.stats) {
 		return
 	}
 	if g.totalBins < 4000 || g.threads == 1 {
