@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 TOOL := go tool -modfile=tools/go.mod
 FUZZTIME ?= 5s
+KILLS ?= 200
 PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 # Data that some tests read; where the folder exists none of them may skip.
 SHARED ?= ../shared
@@ -62,8 +63,8 @@ fuzz: ## Fuzz every fuzz target for FUZZTIME each.
 	tools/fuzz.sh $(FUZZTIME)
 
 .PHONY: crash
-crash: ## Kill the server at random points under load and reopen its store.
-	go test -run '^TestCrash' -count=1 -timeout 15m ./cmd/... ./store/...
+crash: ## Kill the server KILLS times at random points under load and reopen its store.
+	REBOUND_CRASH_KILLS=$(KILLS) go test -run '^TestCrash$$' -count=1 -timeout 15m -v ./cmd/rebound
 
 .PHONY: cross
 cross: ## Build for every platform we ship for.
