@@ -129,7 +129,7 @@ func redoDraw(t *testing.T, d *engine.Decision, p *rules.Policy) {
 			t.Errorf("%s: p_shown %v, want %v", c.Offer, c.PShown, shown)
 		}
 		upto += uint64(c.PChoice * bucket.Size)
-		if drawn == "" && uint64(d.Draw.U>>32) < upto {
+		if drawn == "" && d.Draw.U>>32 < upto {
 			drawn = c.Offer
 		}
 	}

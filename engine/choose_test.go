@@ -13,7 +13,7 @@ func TestSpread(t *testing.T) {
 	cands := func() []drawable {
 		return []drawable{{offer: None}, {offer: "a", score: 4, ceiling: 100}, {offer: "b", score: 3, ceiling: 50}, {offer: "dear", score: 2, ceiling: 9000}}
 	}
-	width := func(p float64) uint64 { return bucket.Width(p) }
+	width := bucket.Width
 	for _, c := range []struct {
 		name string
 		x    rules.Explore

@@ -167,7 +167,7 @@ func (e *Engine) await(ctx context.Context, c *call, body [16]byte) (d *Decision
 		return nil, false, fmt.Errorf("wait for the first request of this id: %w", context.Cause(ctx))
 	case <-c.done:
 	}
-	if c.err != nil {
+	if failed := c.err != nil; failed {
 		return nil, true, nil
 	}
 	d = new(Decision)
@@ -256,13 +256,13 @@ func (e *Engine) find(ctx context.Context, id string) (*decisionEntry, error) {
 	return parseDecision(&entry)
 }
 
-// Decision finds a logged decision with its full trace. The error wraps ErrNotFound or ErrErased.
+// Decision finds a logged decision with its full trace, but without its token:
+// only who asked for the offer gets that. The error wraps ErrNotFound or ErrErased.
 func (e *Engine) Decision(ctx context.Context, id string) (*Decision, error) {
 	d, err := e.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	e.sign(d.Decision, d.ledger.reserve)
 	return d.Decision, nil
 }
 

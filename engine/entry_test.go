@@ -84,7 +84,7 @@ func TestNumbersRoundTrip(t *testing.T) {
 	if want := requestVariables()[6].Name; d.Variables[6].Name != want || d.Variables[6].Type != BoolValue {
 		t.Errorf("number 7 is %s, want %s", d.Variables[6].Name, want)
 	}
-	for n := range len(b) {
+	for n := range b {
 		if err := (&Decision{}).numbers(b[:n]); err == nil && n > 0 && n < 2 {
 			t.Errorf("cut off at %d and taken", n)
 		}

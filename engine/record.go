@@ -108,7 +108,7 @@ func (e *Engine) recordIncentive(tx store.Tx, s store.Subject, ev *profile.Event
 	case profile.KindRelease:
 		entry.giveUp(item, r)
 	case profile.KindRedemption:
-		e.redeem(l, s, ev, item, &entry, r)
+		e.redeem(s, ev, item, &entry, r)
 	}
 	if r.Status == EventRejected {
 		return nil
@@ -151,7 +151,7 @@ func (i *incentiveEntry) giveUp(item *offerItem, r *EventResult) {
 
 // redeem checks the token and settles. A redemption without a token is taken
 // for an offer this log knows nothing of, and settles nothing.
-func (e *Engine) redeem(l *Ledger, s store.Subject, ev *profile.Event, item *offerItem, entry *incentiveEntry, r *EventResult) {
+func (e *Engine) redeem(s store.Subject, ev *profile.Event, item *offerItem, entry *incentiveEntry, r *EventResult) {
 	if len(ev.Token) == 0 {
 		if item != nil && item.offer != "" {
 			r.reject(EventTokenMissing, "send the token the offer was made with")
@@ -168,7 +168,7 @@ func (e *Engine) redeem(l *Ledger, s store.Subject, ev *profile.Event, item *off
 		return
 	}
 	entry.token = &redeemToken{offer: t.OfferID, ceiling: t.Ceiling, issued: milli(t.Issued), expires: milli(t.Expires)}
-	entry.ledger.settle = e.settlementOf(l, t, ev, item)
+	entry.ledger.settle = e.settlementOf(t, ev, item)
 	r.Settled = ev.Amount
 }
 
@@ -199,7 +199,7 @@ func checkToken(t *Token, s store.Subject, ev *profile.Event, item *offerItem) (
 
 // settlementOf charges a redemption to the periods of its Decide. The token
 // stands in for a decision that was lost.
-func (e *Engine) settlementOf(l *Ledger, t *Token, ev *profile.Event, item *offerItem) *settlement {
+func (e *Engine) settlementOf(t *Token, ev *profile.Event, item *offerItem) *settlement {
 	s := &settlement{decision: t.DecisionID, amount: ev.Amount, at: max(milli(ev.Time), 1)}
 	if item != nil {
 		s.associate, s.household = item.associate, item.household

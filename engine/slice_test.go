@@ -20,7 +20,7 @@ type lagging struct {
 }
 
 func (l *lagging) Durable() store.Position {
-	l.told.Store(l.disk.Swap(uint64(l.Store.Last())))
+	l.told.Store(l.disk.Swap(uint64(l.Last())))
 	return store.Position(l.told.Load())
 }
 

@@ -69,12 +69,6 @@ func (w *wire) texts(n protowire.Number, vs []string) {
 	}
 }
 
-func (w *wire) subject(n protowire.Number, s store.Subject) {
-	if s != (store.Subject{}) {
-		w.bytes(n, s[:])
-	}
-}
-
 // time has millisecond precision; the zero time is left out.
 func (w *wire) time(n protowire.Number, t time.Time) {
 	if !t.IsZero() {
@@ -116,7 +110,7 @@ func (f field) shared() string {
 	if len(f.raw) == 0 {
 		return ""
 	}
-	return unsafe.String(&f.raw[0], len(f.raw))
+	return unsafe.String(&f.raw[0], len(f.raw)) //nolint:gosec // payloads and records are not changed while they are read
 }
 
 func (f field) time() time.Time {
