@@ -123,7 +123,7 @@ func (a *analysis) unreachable(p *Policy) {
 }
 
 func (a *analysis) once(bound Source, o *Offer, why string) {
-	key := [2]string{bound.Position.String(), o.ID}
+	key := [2]string{bound.String(), o.ID}
 	if a.ceilings[key] {
 		return
 	}

@@ -70,6 +70,7 @@ func (c *exprChecker) sum(n *ast.BinaryNode, o op, left, right *tree) *tree {
 	t := c.branch(n, o, kindNumber, left, right)
 	if n.Operator == "+" && left.kind == kindString && right.kind == kindString {
 		c.fail(t, "RB2005", "texts cannot be joined in policies").help = "compare the parts one by one"
+		t.kind = kindBad
 		return t
 	}
 	l, r := c.want(left, kindNumber, n.Operator), c.want(right, kindNumber, n.Operator)

@@ -266,7 +266,9 @@ func (c *exprChecker) unary(n *ast.UnaryNode) *tree {
 		t.dim = arg.dim
 		return t
 	case "+":
-		c.want(arg, kindNumber, n.Operator)
+		if !c.want(arg, kindNumber, n.Operator) {
+			return c.leaf(n, opBad, kindBad)
+		}
 		return arg
 	}
 	return c.refuse(n, n.Operator, "")

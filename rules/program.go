@@ -29,7 +29,7 @@ type EvalError struct {
 
 // Error names the expression's place and the cause.
 func (e *EvalError) Error() string {
-	where := e.Program.source.Position.String()
+	where := e.Program.source.String()
 	switch e.Kind {
 	case EvalAbsent:
 		return fmt.Sprintf("%s: %s does not exist", where, e.Variable)

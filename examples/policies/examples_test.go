@@ -46,8 +46,7 @@ func checkExample(t *testing.T, dir string) {
 
 func fatalDiagnostics(t *testing.T, err error) {
 	t.Helper()
-	var bad *rules.DiagnosticsError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*rules.DiagnosticsError](err); ok {
 		t.Fatalf("\n%s", rules.FormatText(bad.Diagnostics))
 	}
 	if err != nil {
