@@ -137,7 +137,7 @@ func readCatBoost(data []byte) (*Model, error) {
 
 func (r *catReader) compile(features []models.Feature, both bool) (*Model, error) {
 	var extend *catExtender
-	if len(r.cats) > 0 {
+	if len(r.cats)+len(r.file.Features.Ctrs) > 0 {
 		var err error
 		if extend, err = newCatExtender(r, len(features)); err != nil {
 			return nil, err
