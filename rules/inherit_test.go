@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -181,13 +182,25 @@ func largeCompany(t testing.TB, stores, regions, offers, constraints int) fstest
 	return fsys
 }
 
+// heapBytes returns what is reachable now.
+func heapBytes() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
 func BenchmarkLoadLargeCompany(b *testing.B) {
 	fsys := largeCompany(b, 2000, 40, 60, 15)
+	before := heapBytes()
 	b.ReportAllocs()
+	var bundle *rules.Bundle
 	for b.Loop() {
-		if bundle := load(b, fsys); len(bundle.Scopes()) < 2000 {
-			b.Fatal(len(bundle.Scopes()))
-		}
+		bundle = load(b, fsys)
+	}
+	b.ReportMetric(float64(heapBytes()-before)/(1<<20), "MiB/bundle")
+	if len(bundle.Scopes()) < 2000 {
+		b.Fatal(len(bundle.Scopes()))
 	}
 }
 
