@@ -167,7 +167,7 @@ func (e *Engine) await(ctx context.Context, c *call, body [16]byte) (d *Decision
 		return nil, false, fmt.Errorf("wait for the first request of this id: %w", context.Cause(ctx))
 	case <-c.done:
 	}
-	if failed := c.err != nil; failed {
+	if c.decision == nil {
 		return nil, true, nil
 	}
 	d = new(Decision)

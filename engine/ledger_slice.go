@@ -147,8 +147,14 @@ func (t *task) debitSlices(tx store.Tx, l *Ledger, ahead bool) (store.Position, 
 	for i := range t.budgets {
 		b := &t.budgets[i]
 		size := b.slice(t.largest())
-		if b.want == 0 && (!ahead || size == 0 || b.granted-b.spent() > size/2) {
+		if b.want == 0 && (!ahead || b.granted+l.pendingOf(b)-b.spent() > size/2) {
 			continue
+		}
+		if b.want > 0 {
+			if at := l.underway(b); at != 0 {
+				last = max(last, at)
+				continue
+			}
 		}
 		amount := min(max(size, b.want), b.limit-b.buffer-l.debitedOf(b))
 		if amount <= 0 {
@@ -167,8 +173,34 @@ func (t *task) debitSlices(tx store.Tx, l *Ledger, ahead bool) (store.Position, 
 	return last, nil
 }
 
+// underway is the position to wait for if slices on their way to the disk cover
+// what is wanted; 0 if they do not.
+func (l *Ledger) underway(b *budgetRoom) store.Position {
+	a := l.accounts[accountKey{b.id, b.start}]
+	if a == nil {
+		return 0
+	}
+	covered := b.granted
+	for _, s := range a.pending {
+		if covered += s.amount; covered >= b.spent()+b.want {
+			return s.at
+		}
+	}
+	return 0
+}
+
 // slice is the usual size of a budget's slices.
 func (b *budgetRoom) slice(ceiling int64) int64 { return max(b.limit/sliceShare, sliceFit*ceiling) }
+
+// pendingOf adds up the slices on their way to the disk.
+func (l *Ledger) pendingOf(b *budgetRoom) (sum int64) {
+	if a := l.accounts[accountKey{b.id, b.start}]; a != nil {
+		for _, s := range a.pending {
+			sum += s.amount
+		}
+	}
+	return sum
+}
 
 func (l *Ledger) debitedOf(b *budgetRoom) int64 {
 	if a := l.accounts[accountKey{b.id, b.start}]; a != nil {
