@@ -19,10 +19,18 @@ import (
 // The inputs of a foreign file are named as the policies name them. With
 // inputs offer.* it is an S-learner: without an offer they are 0, categories
 // missing. Without any it is a baseline that knows no lift.
+//
+// A model outside this process (*.remote.yaml, *.process.yaml, or .json) is
+// checked as far as its descriptor goes and cannot score; see Models.
 func OpenModel(b *rules.Bundle, path string) (models.Model, string, error) {
 	data, err := b.File(path)
 	if err != nil {
 		return nil, "", err
+	}
+	if kind := outsideKind(path); kind != "" {
+		m, err := describe(b, path, kind, data)
+		sum := sha256.Sum256(data)
+		return m, hex.EncodeToString(sum[:]), err
 	}
 	if models.IsArtifact(data) {
 		m, _, err := models.Open(data)
