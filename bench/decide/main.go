@@ -41,6 +41,7 @@ type options struct {
 	answer   int
 	dir      string
 	profile  string
+	waits    string
 	least    float64
 }
 
@@ -82,6 +83,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.answer, "answer", 1200, "bytes the echo answers; the driver corrects it to those of Decide")
 	f.StringVar(&o.dir, "dir", "", "where the store goes; empty is the system's temporary folder")
 	f.StringVar(&o.profile, "cpuprofile", "", "where to write a CPU profile of the server process")
+	f.StringVar(&o.waits, "blockprofile", "", "where to write a profile of what the server process waited for")
 	f.Float64Var(&o.least, "min", 0, "exit with 5 if a ratio is below this")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -109,7 +111,7 @@ func startChild(ctx context.Context, o options) (*child, error) {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self, "-role", "server", "-journal", o.journal, "-profiles", strconv.Itoa(o.profiles), //nolint:gosec // it is this program
-		"-gogc", strconv.Itoa(o.gogc), "-answer", strconv.Itoa(o.answer), "-dir", o.dir, "-cpuprofile", o.profile)
+		"-gogc", strconv.Itoa(o.gogc), "-answer", strconv.Itoa(o.answer), "-dir", o.dir, "-cpuprofile", o.profile, "-blockprofile", o.waits)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -154,7 +156,7 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 
 // answerSize asks a server of its own for the size of a typical answer.
 func answerSize(ctx context.Context, o options, tmpl *template) (int, error) {
-	o.profiles, o.profile = 100, ""
+	o.profiles, o.profile, o.waits = 100, "", ""
 	c, err := startChild(ctx, o)
 	if err != nil {
 		return 0, err

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
 	"time"
@@ -61,6 +62,10 @@ func serve(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 		return errors.Join(err, st.Close())
 	}
 	defer stopProfile()
+	if o.waits != "" {
+		runtime.SetBlockProfileRate(10_000) // one sample per 10 µs waited
+		defer writeWaits(o.waits)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Run(ctx) }()
 	lis, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
@@ -91,6 +96,17 @@ func startProfile(name string) (stop func(), err error) {
 		pprof.StopCPUProfile()
 		_ = f.Close() // a broken profile shows itself when it is read
 	}, nil
+}
+
+// writeWaits writes what goroutines have waited for.
+func writeWaits(name string) {
+	f, err := os.Create(name)
+	if err == nil {
+		err = errors.Join(pprof.Lookup("block").WriteTo(f, 0), f.Close())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "block profile:", err)
+	}
 }
 
 // open builds a store with profiles in it and an engine with the policies beside this file.
