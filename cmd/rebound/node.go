@@ -25,6 +25,7 @@ type nodeConfig struct {
 	Journal   string        // "lossless" or "bounded"
 	Keys      string        // secrets file; empty: keys.json in the store folder
 	Strict    bool          // unknown scopes are errors
+	Programs  string        // folder of programs that bundles may start as model processes; empty: none
 	Server    server.Config // listeners and limits
 	LogFormat string        // "text" or "json"
 	LogLevel  string
@@ -74,6 +75,7 @@ func (c *nodeConfig) loadSecrets() (*secrets, error) {
 type node struct {
 	store    *badgerstore.Store
 	engine   *engine.Engine
+	models   *live.Models
 	policies *live.Policies
 	server   *server.Server
 	registry *prometheus.Registry
@@ -92,7 +94,8 @@ func openNode(ctx context.Context, cfg nodeConfig, log *slog.Logger) (*node, err
 	if n.store, err = badgerstore.Open(cfg.Store, storeOptions(cfg, ledger, log)); err != nil {
 		return nil, err
 	}
-	n.engine, err = newEngine(cfg, n.store, ledger)
+	n.models = live.NewModels(live.Outside{Programs: cfg.Programs, Logger: log})
+	n.engine, err = newEngine(cfg, n.store, ledger, n.models)
 	if err == nil {
 		n.policies, err = n.loadPolicies(ctx, cfg, log)
 	}
@@ -100,12 +103,12 @@ func openNode(ctx context.Context, cfg nodeConfig, log *slog.Logger) (*node, err
 		n.server, err = server.New(cfg.Server, n.services(cfg.Strict), log, n.registry)
 	}
 	if err != nil {
-		return nil, errors.Join(err, n.store.Close())
+		return nil, errors.Join(err, n.models.Close(), n.store.Close())
 	}
 	return n, nil
 }
 
-func newEngine(cfg nodeConfig, s store.Store, ledger *engine.Ledger) (*engine.Engine, error) {
+func newEngine(cfg nodeConfig, s store.Store, ledger *engine.Ledger, models *live.Models) (*engine.Engine, error) {
 	keys, err := cfg.loadSecrets()
 	if err != nil {
 		return nil, err
@@ -116,7 +119,7 @@ func newEngine(cfg nodeConfig, s store.Store, ledger *engine.Ledger) (*engine.En
 	}
 	return engine.New(engine.Options{
 		Store: s, Ledger: ledger, EventClock: cfg.Clock == "events",
-		Salt: string(keys.Salt), SaltName: keys.SaltName, TokenKeys: tokens, OpenModel: live.OpenModel,
+		Salt: string(keys.Salt), SaltName: keys.SaltName, TokenKeys: tokens, OpenModel: models.Open,
 	})
 }
 
@@ -183,5 +186,5 @@ func (n *node) Close() error {
 		n.stop()
 		err = <-n.done
 	}
-	return errors.Join(err, n.policies.Close(), n.store.Close())
+	return errors.Join(err, n.policies.Close(), n.models.Close(), n.store.Close())
 }

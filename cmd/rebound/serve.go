@@ -48,6 +48,7 @@ func serveFlags(f *pflag.FlagSet, cfg *nodeConfig) {
 	f.StringVar(&cfg.Journal, "journal", cfg.Journal, "lossless: answered when on disk; bounded: a crash may lose the last milliseconds")
 	f.StringVar(&cfg.Keys, "keys", cfg.Keys, "secrets for draws and tokens (default: keys.json in the store folder, made at the first start)")
 	f.BoolVar(&cfg.Strict, "strict-scopes", cfg.Strict, "refuse unknown scopes instead of using their nearest ancestor")
+	f.StringVar(&cfg.Programs, "allow-process-models", cfg.Programs, "folder whose programs bundles may start as model processes; empty for none")
 	f.StringVar(&cfg.LogFormat, "log-format", cfg.LogFormat, "text or json")
 	f.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "debug, info, warn or error")
 	s := &cfg.Server
