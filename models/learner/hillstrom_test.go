@@ -119,3 +119,31 @@ func TestHillstromShort(t *testing.T) {
 		t.Errorf("mean Qini area of both e-mails %.5f, want at least 0.007 (noise of one arm on one half is 0.0013)", total/2)
 	}
 }
+
+// BenchmarkForestHillstrom grows 500 trees for both e-mails on a training
+// half, the size of the published forests.
+func BenchmarkForestHillstrom(b *testing.B) {
+	full := hillstrom(b, "visit", "probability")
+	var half []int
+	for i := range full.Rows() {
+		if splitmix64(uint64(10*i))>>63 == 0 {
+			half = append(half, i)
+		}
+	}
+	w, err := newWork(full.Subset(half), 5, 1, 2)
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := &nuisance{level: w.columns(3)}
+	for a := range n.level {
+		mean := w.mean(w.d.Y, w.arm(w.all, a))
+		for i := range n.level[a] {
+			n.level[a][i] = mean
+		}
+	}
+	for b.Loop() {
+		if _, err := w.fitForest(b.Context(), &ForestSettings{Trees: 500, MinLeaf: 200}, w.all, n); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -43,6 +43,9 @@ func (w *work) crossFit(ctx context.Context, members []Candidate, step func(done
 		}
 	}
 	done, total := 0, k*w.folds*innerFolds
+	if arms == 1 {
+		total = k * w.folds
+	}
 	for m := range stack.members {
 		for f := range w.folds {
 			if err := w.crossFitFold(ctx, &stack.members[m], f, raw[m][f], func() { done++; step(done, total) }); err != nil {
@@ -76,6 +79,14 @@ func (w *work) crossFit(ctx context.Context, members []Candidate, step func(done
 // rows by the model that did not see them, f's rows by the mean of all.
 func (w *work) crossFitFold(ctx context.Context, c *Candidate, f int, out [][]float64, step func()) error {
 	held, train := w.split(w.all, f)
+	if w.d.Arms() == 1 { // no effects to learn: only the held-out levels are needed
+		level, err := w.fitLevels(ctx, c, train)
+		if err == nil {
+			level[0].predict(w, held, out)
+			step()
+		}
+		return err
+	}
 	inner := make([]uint8, w.d.Rows())
 	for k, g := range foldsOf(w.d, innerFolds, w.seed+101+uint64(f)) {
 		inner[k] = g
