@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,12 +15,14 @@ import (
 // lazy is a store in bounded mode whose disk keeps up only after a while.
 type lazy struct {
 	store.Store
-	disk store.Position
+	disk atomic.Uint64
 }
 
 func (l *lazy) Mode() store.Mode { return store.Bounded }
 
-func (l *lazy) Durable() store.Position { return l.disk }
+func (l *lazy) Durable() store.Position { return store.Position(l.disk.Load()) }
+
+func (l *lazy) sync() { l.disk.Store(uint64(l.Last())) }
 
 // No token leaves before the slice that pays for it is on disk.
 func TestDecisionsWaitForTheirSlice(t *testing.T) {
@@ -47,9 +50,9 @@ func TestDecisionsWaitForTheirSlice(t *testing.T) {
 		if slices > 2 {
 			t.Errorf("%d slices were debited for twelve decisions that wait for one", slices)
 		}
-		disk.disk = w.store.Last()
+		disk.sync()
 		time.Sleep(time.Second)
-		disk.disk = w.store.Last()
+		disk.sync()
 		time.Sleep(time.Second)
 		offers := 0
 		for range 12 {
