@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/rebound-engine/rebound/models"
 	"github.com/rebound-engine/rebound/models/process"
 )
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 		runProgram(strings.TrimPrefix(os.Args[1], "plugin:"))
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func runProgram(how string) {

@@ -13,8 +13,7 @@ import sys
 
 import grpc
 
-PROTO = pathlib.Path(os.environ.get("REBOUND_PROTO", pathlib.Path(__file__).resolve().parents[3] / "proto"))
-sys.path.append(str(PROTO))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[3] / "proto"))
 pb, services = grpc.protos_and_services("rebound/model/v1/model.proto")
 
 HALF_WIDTH = 0.02  # of the 95 % interval of the uplift on the data it was fitted to
