@@ -69,12 +69,12 @@ func (t *task) bounded(c *Candidate, o *rules.Offer) verdict {
 		return verdict{}
 	}
 	basket, _ := t.frame.Number(t.snap.slots.basketWith)
-	limit := int64(math.Floor(b.MaxPercentOff * basket * t.plan.minorPerOne * (1 + tolerance)))
-	if c.LiabilityCost <= limit {
+	limit := b.MaxPercentOff * basket
+	if c.Liability <= limit*(1+tolerance) { // a share of the same basket: rounding first would refuse the bound itself
 		return verdict{}
 	}
 	return verdict{reason: ReasonMaxPercentOff, source: b.PercentSource, rule: "max_percent_off",
-		detail: fmt.Sprintf("its liability of %s is above %g of the basket, %s", t.money(c.LiabilityCost), b.MaxPercentOff, t.money(limit))}
+		detail: fmt.Sprintf("its liability of %s is above %g of the basket, %s", t.money(c.LiabilityCost), b.MaxPercentOff, t.money(int64(math.Floor(limit*t.plan.minorPerOne))))}
 }
 
 // money writes minor units for a sentence.

@@ -42,7 +42,7 @@ type demoTally struct {
 	abuse     string
 }
 
-// group compares customers by what the draw assigned at their first decision.
+// group compares customers for whom an offer was drawn: those who got it, and those held out.
 type group struct {
 	Name      string `json:"name"`
 	Customers int    `json:"customers"`
@@ -142,10 +142,10 @@ func simOffer(resp *pb.DecideResponse) (sim.Offer, error) {
 
 func (t *demoTally) count(d *pb.DecideResponse, e *profile.Event) {
 	t.Returns++
-	name := "no offer"
+	name := ""
 	switch d.GetOutcome() {
 	case pb.Outcome_OUTCOME_OFFER:
-		name = "offer"
+		name = "offered"
 		t.Offers[d.GetOffer().GetOfferId()]++
 		if d.GetOffer().GetKind() == "percent_off" {
 			t.offered = d.GetDecisionId()
@@ -153,12 +153,12 @@ func (t *demoTally) count(d *pb.DecideResponse, e *profile.Event) {
 	case pb.Outcome_OUTCOME_HOLDOUT:
 		t.HeldOut++
 		if assigned := d.GetExplanation().GetAssigned(); assigned != "none" {
-			name = "held out"
+			name = "held out of the same draw"
 		}
 	default:
 		t.countNone(d)
 	}
-	if t.cohort[e.Customer.Value] == nil {
+	if name != "" && t.cohort[e.Customer.Value] == nil {
 		t.cohort[e.Customer.Value] = &member{at: e.Time, group: name}
 	}
 }
@@ -241,7 +241,7 @@ func (d *demo) table(w io.Writer) {
 	}
 	row(w, "  held out, to measure", t.HeldOut, share(t.HeldOut))
 	row(w, "REDEEMED", t.Redemptions, "at a cost of "+money(&pb.Money{CurrencyCode: d.config.Currency, MinorUnits: t.Cost}), fmt.Sprintf("%d above budget", t.Overruns))
-	row(w, "CAME BACK WITHIN 30 DAYS (by the first decision)")
+	row(w, "CAME BACK WITHIN 30 DAYS of the first offer drawn")
 	for _, g := range t.Groups {
 		row(w, "  "+g.Name, fmt.Sprintf("%d of %d", g.CameBack, g.Customers), fmt.Sprintf("%5.1f %%", 100*float64(g.CameBack)/float64(g.Customers)))
 	}
