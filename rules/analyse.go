@@ -110,7 +110,7 @@ func (a *analysis) unreachable(p *Policy) {
 		if share, ok := percentOfBasket(o); ok && p.Bounds.MaxPercentOff >= 0 && share > p.Bounds.MaxPercentOff*(1+1e-9) {
 			a.once(p.Bounds.PercentSource, o, "it always takes more than max_percent_off of the basket")
 		}
-		if o.Eligible == nil || len(p.Constraints) == 0 {
+		if len(p.Constraints) == 0 {
 			continue
 		}
 		q := offerQuestion{i, &p.Constraints[0], len(p.Constraints)}
@@ -143,7 +143,10 @@ func scopeName(scope string) string {
 // all of them.
 func (a *analysis) reachable(p *Policy, o *Offer) {
 	values := offerValues(o)
-	eligible := bind(o.Eligible.root, values)
+	eligible := &tree{op: opBool, kind: kindBool, number: 1, slot: -1}
+	if o.Eligible != nil {
+		eligible = bind(o.Eligible.root, values)
+	}
 	if !satisfiable(eligible) {
 		return // reported as never true
 	}

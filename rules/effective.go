@@ -2,6 +2,8 @@ package rules
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,6 +86,10 @@ func (e *effective) general() {
 	e.add("policy", "timezone", p.Location.String(), p.LocationSource)
 	for _, o := range p.Outcomes {
 		e.add("outcomes", o.Name, describeOutcome(o), o.Source)
+		for _, offer := range slices.Sorted(maps.Keys(o.Prior)) {
+			lift := o.Prior[offer]
+			e.add("outcomes", o.Name+".lift."+offer, fmt.Sprintf("%s, sd %s", formatNumber(lift.Mean), formatNumber(lift.SD)), o.Source)
+		}
 	}
 }
 
