@@ -26,11 +26,20 @@ type Dataset struct {
 	Features []models.Feature
 	X        [][]float64 // per feature one column; NaN is missing
 	Y        []float64
-	Arm      []int       // 0: no offer, k: Offers[k-1]; nil if nothing was ever offered
-	Logged   [][]float64 // per arm (0 first) the chance with which it was drawn; nil: estimated from the data
-	Weight   []float64   // nil: 1
-	Group    []uint64    // customer; rows of one group stay in one fold; nil: every row its own
-	Time     []time.Time // of the decision
+	Arm      []int // 0: no offer, k: Offers[k-1]; nil if nothing was ever offered
+	// OfferFeatures describe offers by numbers, e.g. the depth of a discount, and
+	// OfferX holds them per offer. Pooled boosted trees then learn from them in
+	// place of the offers' names. OfferMonotone, per offer feature -1, 0 or +1,
+	// makes the predicted outcome never fall (+1) as the feature rises, other
+	// features of the offer being equal; only candidates that can keep that
+	// promise (MethodS over BaseBoost) take part then.
+	OfferFeatures []models.Feature
+	OfferX        [][]float64
+	OfferMonotone []int8
+	Logged        [][]float64 // per arm (0 first) the chance with which it was drawn; nil: estimated from the data
+	Weight        []float64   // nil: 1
+	Group         []uint64    // customer; rows of one group stay in one fold; nil: every row its own
+	Time          []time.Time // of the decision
 }
 
 // Rows is the number of rows.
@@ -119,6 +128,9 @@ func (d *Dataset) checkArms() error {
 			return fmt.Errorf("row %d: arm %d of %d", i, a, d.Arms())
 		}
 	}
+	if err := d.checkOfferFeatures(); err != nil {
+		return err
+	}
 	if d.Logged == nil {
 		return nil
 	}
@@ -136,6 +148,37 @@ func (d *Dataset) checkArms() error {
 		}
 	}
 	return nil
+}
+
+func (d *Dataset) checkOfferFeatures() error {
+	k := len(d.OfferFeatures)
+	if k == 0 && d.OfferX == nil && d.OfferMonotone == nil {
+		return nil
+	}
+	if len(d.OfferX) != len(d.Offers) || d.OfferMonotone != nil && len(d.OfferMonotone) != k {
+		return fmt.Errorf("offer features of %d offers for %d, %d directions for %d features", len(d.OfferX), len(d.Offers), len(d.OfferMonotone), k)
+	}
+	for a, x := range d.OfferX {
+		if len(x) != k {
+			return fmt.Errorf("offer %q: %d offer features, want %d", d.Offers[a], len(x), k)
+		}
+	}
+	for _, f := range d.OfferFeatures {
+		if f.Type != models.Number {
+			return fmt.Errorf("offer feature %q is not a number", f.Name)
+		}
+	}
+	return nil
+}
+
+// ordered reports whether offers must keep an order.
+func (d *Dataset) ordered() bool {
+	for _, m := range d.OfferMonotone {
+		if m != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Row copies row i's features into x.
@@ -205,6 +248,10 @@ func (d *Dataset) Digest() string {
 	for _, col := range d.Logged {
 		f64s(col)
 	}
+	for _, x := range d.OfferX {
+		f64s(x)
+	}
+	fmt.Fprintf(h, "%v\n", d.OfferMonotone)
 	f64s(d.Weight)
 	for _, g := range d.Group {
 		u64(g)

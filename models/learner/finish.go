@@ -94,11 +94,28 @@ func (m *match) calibrate(p *choice) ([]effectMap, [][]float64) {
 	maps, out := make([]effectMap, len(w.d.Offers)), w.columns(len(w.d.Offers))
 	for a := range maps {
 		maps[a] = w.calibrateEffect(a+1, p.effects[a], m.evaluation(), w.all)
+	}
+	if w.d.ordered() {
+		common(maps)
+	}
+	for a := range maps {
 		for i, v := range p.effects[a] {
 			out[a][i] = maps[a].shift + maps[a].scale*v
 		}
 	}
 	return maps, out
+}
+
+// common gives all offers the same map, which keeps their order.
+func common(maps []effectMap) {
+	var mean effectMap
+	for _, e := range maps {
+		mean.shift += e.shift / float64(len(maps))
+		mean.scale += e.scale / float64(len(maps))
+	}
+	for a := range maps {
+		maps[a] = mean
+	}
 }
 
 // spread estimates the variance of the effects per row; nil without refits.

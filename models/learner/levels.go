@@ -46,8 +46,12 @@ func (w *work) outcomeBoost(s BoostSettings, withArms bool) BoostSettings {
 	if s.Seed == 0 {
 		s.Seed = w.seed
 	}
-	if s.Monotone != nil && withArms {
-		s.Monotone = append(s.Monotone[:len(s.Monotone):len(s.Monotone)], make([]int8, w.d.Arms()-1)...)
+	if withArms && (s.Monotone != nil || w.d.ordered()) {
+		s.Monotone = append(make([]int8, 0, len(w.armBins.f)), s.Monotone...)
+		s.Monotone = append(s.Monotone, make([]int8, len(w.armBins.f)-len(s.Monotone))...)
+		if w.d.ordered() {
+			copy(s.Monotone[len(w.armBins.f)-len(w.d.OfferMonotone):], w.d.OfferMonotone)
+		}
 	}
 	return s
 }
@@ -60,17 +64,18 @@ func (w *work) fitBoostS(ctx context.Context, s BoostSettings, rows []int32) ([]
 	}
 	out := make([]fitted, w.d.Arms())
 	for a := range out {
-		out[a] = fittedBoost{m.forArm(w.bins, a)}
+		out[a] = fittedBoost{m.forArm(w.bins, w.armValues[a])}
 	}
 	return out, nil
 }
 
-// forArm resolves the splits on arm indicators for one arm: what is left reads
-// features only. base holds the same features without the indicators.
-func (m *Boosted) forArm(base *Bins, arm int) *Boosted {
+// forArm resolves the splits on the columns that tell arms apart, given their
+// values for one arm: what is left reads features only. base holds the same
+// features without those columns.
+func (m *Boosted) forArm(base *Bins, values []float64) *Boosted {
 	out := &Boosted{bins: base, loss: m.loss, base: m.base}
 	for _, t := range m.trees {
-		r := resolver{from: t, features: len(base.f), arm: arm, to: &binTree{}, armBins: m.bins}
+		r := resolver{from: t, features: len(base.f), values: values, to: &binTree{}, armBins: m.bins}
 		r.copy(0)
 		if len(r.to.nodes) == 0 {
 			out.base += r.to.leaf[0] // a constant for this arm
@@ -84,7 +89,8 @@ func (m *Boosted) forArm(base *Bins, arm int) *Boosted {
 
 type resolver struct {
 	from, to             *binTree
-	features, arm        int
+	features             int
+	values               []float64
 	armBins              *Bins
 	nodeCover, leafCover []float64
 }
@@ -96,11 +102,7 @@ func (r *resolver) copy(node int32) int32 {
 	}
 	for node >= 0 && int(r.from.nodes[node].feature) >= r.features {
 		n := &r.from.nodes[node]
-		value := 0.0
-		if int(n.feature)-r.features == r.arm-1 {
-			value = 1
-		}
-		if n.set.has(r.armBins.f[n.feature].of(value)) {
+		if n.set.has(r.armBins.f[n.feature].of(r.values[int(n.feature)-r.features])) {
 			node = n.left
 		} else {
 			node = n.right

@@ -272,6 +272,9 @@ func (m *match) evaluation() *nuisance { return m.nuis[m.w.folds] }
 
 // trial cross-fits one candidate, or takes it from the state.
 func (m *match) trial(ctx context.Context, c *Candidate) (*trial, bool, error) {
+	if m.w.d.ordered() && (c.Method != MethodS || c.Base != BaseBoost) {
+		return &trial{Failed: "cannot keep the order of offers"}, false, nil
+	}
 	key := fmt.Sprintf("1 %s folds=%d seed=%d %s %s", m.digest, m.spec.Folds, m.spec.Seed, c.Name, c)
 	if t, ok := m.saved[key]; ok {
 		return t, true, nil

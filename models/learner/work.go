@@ -10,15 +10,17 @@ import (
 // candidates of a tournament share one.
 type work struct {
 	d       *Dataset
-	bins    *Bins       // the features
-	armBins *Bins       // the features, then one indicator per offer
-	chance  [][]float64 // per arm, per row: propensity, clipped
-	fold    []uint8     // per row: outer fold
-	folds   int
-	all     []int32
-	loss    Loss
-	threads int
-	seed    uint64
+	bins    *Bins // the features
+	armBins *Bins // the features, then what tells arms apart
+	// armValues are, per arm, the values of those further columns.
+	armValues [][]float64
+	chance    [][]float64 // per arm, per row: propensity, clipped
+	fold      []uint8     // per row: outer fold
+	folds     int
+	all       []int32
+	loss      Loss
+	threads   int
+	seed      uint64
 }
 
 // minChance is where propensities are clipped: a row counts at most 1/minChance-fold.
@@ -31,17 +33,16 @@ func newWork(d *Dataset, folds int, seed uint64, threads int) (*work, error) {
 	}
 	w.fold = foldsOf(d, folds, seed)
 	w.bins = NewBins(d.Features, d.X, threads)
-	features, cols := d.Features, d.X
-	for a := 1; a < d.Arms(); a++ {
+	extra, values := armColumns(d)
+	features, cols := d.Features[:len(d.Features):len(d.Features)], d.X[:len(d.X):len(d.X)]
+	for k, f := range extra {
 		col := make([]float64, d.Rows())
 		for i, arm := range d.Arm {
-			if arm == a {
-				col[i] = 1
-			}
+			col[i] = values[arm][k]
 		}
-		features = append(features[:len(features):len(features)], models.Feature{Name: d.Offers[a-1]})
-		cols = append(cols[:len(cols):len(cols)], col)
+		features, cols = append(features, f), append(cols, col)
 	}
+	w.armValues = values
 	w.armBins = w.bins
 	if d.Arms() > 1 {
 		w.armBins = NewBins(features, cols, threads)
@@ -49,6 +50,33 @@ func newWork(d *Dataset, folds int, seed uint64, threads int) (*work, error) {
 	var err error
 	w.chance, err = propensities(w)
 	return w, err
+}
+
+// armColumns are what tells arms apart in pooled models, with their values per
+// arm: an indicator per offer, or an indicator of any offer and the offers'
+// features (missing without an offer).
+func armColumns(d *Dataset) ([]models.Feature, [][]float64) {
+	values := make([][]float64, d.Arms())
+	if len(d.OfferFeatures) == 0 {
+		var fs []models.Feature
+		for a := range values {
+			values[a] = make([]float64, len(d.Offers))
+			if a > 0 {
+				values[a][a-1] = 1
+				fs = append(fs, models.Feature{Name: d.Offers[a-1]})
+			}
+		}
+		return fs, values
+	}
+	fs := append([]models.Feature{{Name: "offered"}}, d.OfferFeatures...)
+	values[0] = make([]float64, len(fs))
+	for k := 1; k < len(fs); k++ {
+		values[0][k] = math.NaN()
+	}
+	for a := 1; a < d.Arms(); a++ {
+		values[a] = append([]float64{1}, d.OfferX[a-1]...)
+	}
+	return fs, values
 }
 
 // lossOf is the loss of a unit's outcome models.

@@ -55,7 +55,7 @@ func TestArmModelsAreTheWholeModel(t *testing.T) {
 	}
 	e := whole.Ensemble()
 	for arm := range 3 {
-		cut := whole.forArm(w.bins, arm).Ensemble()
+		cut := whole.forArm(w.bins, w.armValues[arm]).Ensemble()
 		if err := cut.Validate(); err != nil {
 			t.Fatal(err)
 		}
@@ -126,6 +126,36 @@ func TestFoldsKeepGroupsTogether(t *testing.T) {
 	for f, c := range counts {
 		if c != 180 {
 			t.Errorf("fold %d has %d rows", f, c)
+		}
+	}
+}
+
+// TestDeeperDiscountNeverLowersTheChance trains on noise in the order of three
+// depths and still gets ordered predictions for every customer.
+func TestDeeperDiscountNeverLowersTheChance(t *testing.T) {
+	d := armRows(4000, false)
+	d.Offers, d.OfferFeatures = []string{"ten", "twenty", "five"}, []models.Feature{{Name: "percent"}}
+	d.OfferX, d.OfferMonotone = [][]float64{{10}, {20}, {5}}, []int8{1}
+	for i := range d.Arm {
+		d.Arm[i] = i % 4
+	}
+	spec := Spec{Folds: 2, Refits: -1, Candidates: []Candidate{
+		{Name: "t-linear", Method: MethodT, Base: BaseLinear},
+		{Name: "s-boost", Method: MethodS, Base: BaseBoost, Boost: BoostSettings{Trees: 60, Leaves: 12, LearningRate: 0.2, MinRows: 5, Lambda: 1}},
+	}}
+	res, err := Tournament(t.Context(), spec, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Table[0].Failed == "" || !res.Table[1].Picked {
+		t.Errorf("table %+v", res.Table)
+	}
+	x, e := make([]float64, 3), make([]float64, 3)
+	for i := range d.Rows() {
+		d.Row(i, x)
+		res.Model.Effects(x, e)
+		if e[2] > e[0]+1e-12 || e[0] > e[1]+1e-12 {
+			t.Fatalf("row %d: effects of 10, 20, 5 percent are %v", i, e)
 		}
 	}
 }
