@@ -222,7 +222,7 @@ func offerFeature(f models.Feature, name string, o *rules.Offer, p *rules.Policy
 // isLocal reports whether a model runs in this process on memory alone.
 func isLocal(m models.Model) bool {
 	switch m.(type) {
-	case *models.Prior, *models.Uplift:
+	case *models.Prior, *models.Uplift, *models.Adapter:
 		return true
 	}
 	return false

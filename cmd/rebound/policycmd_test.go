@@ -344,6 +344,10 @@ func TestPolicyDiff(t *testing.T) {
 	if code != exitOK || !strings.Contains(out, "0.15") || !strings.Contains(out, "us.7") || strings.Contains(out, "the company") {
 		t.Errorf("exit %d\n%s", code, out)
 	}
+	hoped := edited(t, "company.yaml", "lift: 0.50", "lift: 0.70")
+	if out, _, code := cli(t, "policy", "diff", goodBundle, hoped); code != exitOK || !strings.Contains(out, "from 0.5, sd 0.01 to 0.7") {
+		t.Errorf("assumed lift: exit %d\n%s", code, out)
+	}
 	if out, _, code := cli(t, "policy", "diff", goodBundle, goodBundle); code != exitOK || out != "no policy changes\n" {
 		t.Errorf("exit %d\n%s", code, out)
 	}
