@@ -39,6 +39,7 @@ generate: ## Generate Go code and reference pages.
 	$(TOOL) buf build --as-file-descriptor-set -o - | go run ./internal/gen/apidoc > docs/reference/api.md.new
 	mv docs/reference/api.md.new docs/reference/api.md
 	go run ./internal/gen/features docs/reference/features.md
+	go test ./cmd/rebound -run Reference -update
 
 .PHONY: stale
 stale: ## Fail if generated files are not what generate makes.
