@@ -63,7 +63,7 @@ func (e *Engine) Activate(ctx context.Context, b *rules.Bundle, o ActivateOption
 // activationTime is business time; where that follows events and none has
 // happened yet, the time the bundle says it takes effect.
 func (e *Engine) activationTime(b *rules.Bundle) time.Time {
-	if e.opts.EventClock && e.newest.Load() == 0 && !b.EffectiveFrom().IsZero() {
+	if e.opts.EventClock && e.opts.Ledger.newest.Load() == 0 && !b.EffectiveFrom().IsZero() {
 		return b.EffectiveFrom()
 	}
 	return e.businessNow(e.opts.Clock())
@@ -147,7 +147,7 @@ func (e *Engine) logBlob(ctx context.Context, content []byte) error {
 		w.bytes(1, sum[:])
 		w.int(2, int64(i))
 		w.bytes(3, chunk)
-		if _, err := e.appendGlobal(ctx, KindBlob, e.newest.Load(), w.b); err != nil {
+		if _, err := e.appendGlobal(ctx, KindBlob, e.opts.Ledger.newest.Load(), w.b); err != nil {
 			return err
 		}
 	}

@@ -378,7 +378,7 @@ func (t *task) commit(tx store.Tx, locked time.Time) error {
 	t.d.Position = at
 	l.change(&t.change, milli(t.now))
 	l.at = max(l.at, at)
-	t.e.happened(milli(t.now))
+	t.e.opts.Ledger.happened(milli(t.now))
 	t.debitAhead(tx, l)
 	return nil
 }
@@ -399,6 +399,9 @@ func (t *task) debitAhead(tx store.Tx, l *Ledger) {
 func (t *task) appendRepeat(tx store.Tx) error {
 	r := repeatEntry{requestID: t.req.RequestID, decisionID: t.live, body: t.body}
 	_, err := tx.Append(store.Header{Kind: KindRepeat, Subject: t.d.Subject, Time: milli(t.now)}, r.append(nil))
+	if err == nil {
+		t.e.opts.Ledger.happened(milli(t.now))
+	}
 	return err
 }
 

@@ -46,7 +46,6 @@ type Options struct {
 type Engine struct {
 	opts   Options
 	active atomic.Pointer[snapshot]
-	newest atomic.Int64 // business time of the newest entry, Unix ms
 	calls  inflight
 	swap   chan struct{} // one activation at a time
 
@@ -54,8 +53,7 @@ type Engine struct {
 	validity atomic.Int64 // longest of the bundles seen, ms
 }
 
-// New checks the options and picks up business time where the log ends. The
-// engine has no bundle until Activate or Resume.
+// New checks the options. The engine has no bundle until Activate or Resume.
 func New(o Options) (*Engine, error) {
 	switch {
 	case o.Store == nil || o.Ledger == nil:
@@ -79,37 +77,7 @@ func New(o Options) (*Engine, error) {
 		e.durable = d
 	}
 	e.calls.init()
-	if err := e.pickUpTime(); err != nil {
-		return nil, fmt.Errorf("new engine: %w", err)
-	}
 	return e, nil
-}
-
-// pickUpTime sets business time to that of the newest entries.
-func (e *Engine) pickUpTime() error {
-	e.opts.Ledger.mu.Lock()
-	e.happened(e.opts.Ledger.clock)
-	e.opts.Ledger.mu.Unlock()
-	last := e.opts.Store.Last()
-	if last == 0 {
-		return nil
-	}
-	entry, err := e.opts.Store.Read(context.Background(), last)
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrErased) {
-		return nil
-	}
-	e.happened(entry.Time)
-	return err
-}
-
-// happened moves business time to that of an entry.
-func (e *Engine) happened(ms int64) {
-	for {
-		old := e.newest.Load()
-		if ms <= old || e.newest.CompareAndSwap(old, ms) {
-			return
-		}
-	}
 }
 
 // businessTime is the time a request is decided at.
@@ -121,7 +89,7 @@ func (e *Engine) businessTime(r *Request, wall time.Time) time.Time {
 }
 
 func (e *Engine) businessNow(wall time.Time) time.Time {
-	if newest := e.newest.Load(); e.opts.EventClock && newest != 0 {
+	if newest := e.opts.Ledger.newest.Load(); e.opts.EventClock && newest != 0 {
 		return fromMilli(newest)
 	}
 	return wall

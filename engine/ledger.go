@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rebound-engine/rebound/store"
 )
@@ -14,6 +15,7 @@ import (
 // together with appends, and is rebuilt from a snapshot and the log
 // (store.Machine, docs/formats/ledger.md).
 type Ledger struct {
+	newest   atomic.Int64 // business time of the newest event or decision, Unix ms
 	mu       sync.Mutex
 	at       store.Position // last entry that changed the ledger
 	clock    int64          // business time up to which expired tokens are released, Unix ms
@@ -33,11 +35,22 @@ func NewLedger() *Ledger {
 
 func (l *Ledger) clear() {
 	l.at, l.clock = 0, 0
+	l.newest.Store(0)
 	l.accounts = map[accountKey]*account{}
 	l.latest = map[string]int64{}
 	l.open = map[string]*reservation{}
 	l.expiring = nil
 	l.units = map[unitKey][]mark{}
+}
+
+// happened moves the newest business time to that of an entry.
+func (l *Ledger) happened(ms int64) {
+	for {
+		old := l.newest.Load()
+		if ms <= old || l.newest.CompareAndSwap(old, ms) {
+			return
+		}
+	}
 }
 
 // accountKey is a budget in one period.

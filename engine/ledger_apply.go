@@ -24,6 +24,10 @@ func (l *Ledger) Apply(e *store.Entry) error {
 		}
 	}
 	l.at = max(l.at, e.Position)
+	switch e.Kind {
+	case KindEvent, KindIncentive, KindDecision, KindRepeat:
+		l.happened(e.Time)
+	}
 	return nil
 }
 

@@ -21,6 +21,7 @@ const (
 	snapAccount
 	snapOpen
 	snapUnit
+	snapNewest
 )
 
 // Snapshot implements store.Machine. Equal ledgers give equal bytes.
@@ -44,6 +45,7 @@ func (l *Ledger) Snapshot() ([]byte, store.Position) {
 		appendUnit(&w, k, l.units[k])
 		w.close(at)
 	}
+	w.int(snapNewest, l.newest.Load())
 	return w.b, l.at
 }
 
@@ -106,6 +108,8 @@ func (l *Ledger) restoreField(f field) error {
 		heap.Push(&l.expiring, r)
 	case snapUnit:
 		return l.restoreUnit(f.raw)
+	case snapNewest:
+		l.newest.Store(f.int())
 	}
 	return nil
 }

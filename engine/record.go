@@ -87,7 +87,7 @@ func (e *Engine) recordOne(tx store.Tx, s store.Subject, ev *profile.Event, r *E
 		return 0, err
 	}
 	r.Status, r.Position = EventAccepted, at
-	e.happened(milli(ev.Time))
+	e.opts.Ledger.happened(milli(ev.Time))
 	return at, nil
 }
 
@@ -121,7 +121,7 @@ func (e *Engine) recordIncentive(tx store.Tx, s store.Subject, ev *profile.Event
 	r.Overrun = l.change(&entry.ledger, milli(ev.Time))
 	l.at = max(l.at, at)
 	r.Status, r.Position = EventAccepted, at
-	e.happened(milli(ev.Time))
+	e.opts.Ledger.happened(milli(ev.Time))
 	return nil
 }
 

@@ -119,3 +119,23 @@ func TestHardGuaranteeAlways(t *testing.T) {
 		}
 	})
 }
+
+// On the event clock, business time after a restart is what it was before,
+// whatever the log ends with.
+func TestEventClockSurvives(t *testing.T) {
+	w := newWorld(t, policy(t, ""), func(o *engine.Options) { o.EventClock = true })
+	late := start.Add(-time.Hour)
+	w.record(purchase("p1", "anna", late, 100))
+	w.record(purchase("p0", "anna", late.AddDate(0, 0, -3), 100))
+	for range 3 {
+		r := request("dry", "bert")
+		r.DryRun = true
+		if d := w.decide(r); !d.Time.Equal(late) {
+			t.Errorf("business time is %s, want %s", d.Time, late)
+		}
+		w.restart()
+		if err := w.store.Checkpoint(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

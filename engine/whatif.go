@@ -28,7 +28,7 @@ type WhatIf struct {
 
 // NewWhatIf returns a decider; salt seeds the draw of cases that explore.
 func NewWhatIf(salt string) *WhatIf {
-	return &WhatIf{engine: &Engine{opts: Options{Clock: time.Now, Salt: salt, SaltName: "what-if"}}}
+	return &WhatIf{engine: &Engine{opts: Options{Clock: time.Now, Ledger: NewLedger(), Salt: salt, SaltName: "what-if"}}}
 }
 
 // snapshot compiles a bundle once, however many cases it is asked for.
