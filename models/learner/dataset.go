@@ -54,6 +54,9 @@ func (d *Dataset) Validate() error {
 	if n == 0 {
 		return fmt.Errorf("%w: no rows", ErrData)
 	}
+	if len(d.Features) == 0 {
+		return fmt.Errorf("%w: no features", ErrData)
+	}
 	if len(d.X) != len(d.Features) {
 		return fmt.Errorf("%w: %d columns for %d features", ErrData, len(d.X), len(d.Features))
 	}
@@ -82,6 +85,9 @@ func (d *Dataset) Validate() error {
 func checkColumn(f models.Feature, col []float64, n int) error {
 	if len(col) != n {
 		return fmt.Errorf("%d rows, want %d", len(col), n)
+	}
+	if f.Type == models.Category && len(f.Levels) == 0 {
+		return errors.New("a category without levels")
 	}
 	for i, v := range col {
 		if math.IsInf(v, 0) {

@@ -96,6 +96,8 @@ func hillstromSplit(ctx context.Context, o options, full *learner.Dataset, r uin
 			return got, err
 		}
 	}
+	fmt.Fprintf(out, "  Qini W+M %.2fe-3, logistic T %.2fe-3; policy %.5g, guarded %.5g, all Mens %.5g\n",
+		1e3*(got[0].qini[0]+got[0].qini[1]), 1e3*(got[2].qini[0]+got[2].qini[1]), got[0].policy, got[1].policy, got[3].policy)
 	return got, nil
 }
 
