@@ -17,7 +17,7 @@ type (
 // readNumber returns a variable's number; one that does not exist fails the evaluation.
 func (f *Frame) readNumber(s Slot) float64 {
 	if !f.set[s] {
-		f.fail(EvalAbsent, s)
+		f.fail(faultAbsent, s)
 		return 0
 	}
 	return f.num[s]
@@ -25,7 +25,7 @@ func (f *Frame) readNumber(s Slot) float64 {
 
 func (f *Frame) readString(s Slot) string {
 	if !f.set[s] {
-		f.fail(EvalAbsent, s)
+		f.fail(faultAbsent, s)
 		return ""
 	}
 	return f.str[s]
@@ -44,10 +44,10 @@ func compileBool(t *tree) boolFunc {
 		return func(f *Frame) bool { return !a(f) }
 	case opAnd:
 		a, b := compileBool(t.args[0]), compileBool(t.args[1])
-		return func(f *Frame) bool { return a(f) && f.fault == "" && b(f) }
+		return func(f *Frame) bool { return a(f) && f.fault == noFault && b(f) }
 	case opOr:
 		a, b := compileBool(t.args[0]), compileBool(t.args[1])
-		return func(f *Frame) bool { return a(f) || f.fault == "" && b(f) }
+		return func(f *Frame) bool { return a(f) || f.fault == noFault && b(f) }
 	case opCond:
 		c, a, b := compileBool(t.args[0]), compileBool(t.args[1]), compileBool(t.args[2])
 		return func(f *Frame) bool {
@@ -277,7 +277,7 @@ func compileStrings(t *tree) stringsFunc {
 	s := t.slot
 	return func(f *Frame) []string {
 		if !f.set[s] {
-			f.fail(EvalAbsent, s)
+			f.fail(faultAbsent, s)
 			return nil
 		}
 		return f.list[s]

@@ -38,7 +38,7 @@ type Frame struct {
 	set  []bool
 
 	// State of the evaluation under way.
-	fault     EvalKind // first error, or ""
+	fault     fault // first error
 	faultSlot Slot
 	steps     int    // list and string work done
 	elem      string // the element `#` of the innermost any, all or none
@@ -109,10 +109,33 @@ func (f *Frame) List(s Slot) ([]string, bool) {
 // Reset makes no variable exist.
 func (f *Frame) Reset() { clear(f.set); clear(f.str); clear(f.list) }
 
+// fault is an EvalKind in a byte, to be reset and tested on every evaluation.
+type fault uint8
+
+const (
+	noFault fault = iota
+	faultAbsent
+	faultNaN
+	faultInf
+	faultLimit
+)
+
+func (x fault) kind() EvalKind {
+	switch x {
+	case faultAbsent:
+		return EvalAbsent
+	case faultNaN:
+		return EvalNaN
+	case faultInf:
+		return EvalInf
+	}
+	return EvalLimit
+}
+
 // fail keeps the first error of an evaluation.
-func (f *Frame) fail(kind EvalKind, s Slot) {
-	if f.fault == "" {
-		f.fault, f.faultSlot = kind, s
+func (f *Frame) fail(x fault, s Slot) {
+	if f.fault == noFault {
+		f.fault, f.faultSlot = x, s
 	}
 }
 
@@ -120,7 +143,7 @@ func (f *Frame) fail(kind EvalKind, s Slot) {
 func (f *Frame) charge(n int) bool {
 	f.steps += n
 	if f.steps > maxSteps {
-		f.fail(EvalLimit, -1)
+		f.fail(faultLimit, -1)
 	}
-	return f.fault == ""
+	return f.fault == noFault
 }

@@ -92,9 +92,9 @@ func (p *Program) Bool(f *Frame) (bool, error) {
 	if p.boolean == nil || len(f.set) != p.width {
 		return false, p.misused(f)
 	}
-	f.fault, f.steps = "", 0
+	f.fault, f.steps = noFault, 0
 	v := p.boolean(f)
-	if f.fault != "" {
+	if f.fault != noFault {
 		return false, p.failed(f)
 	}
 	return v, nil
@@ -105,12 +105,12 @@ func (p *Program) Number(f *Frame) (float64, error) {
 	if p.number == nil || len(f.set) != p.width {
 		return 0, p.misused(f)
 	}
-	f.fault, f.steps = "", 0
+	f.fault, f.steps = noFault, 0
 	v := p.number(f)
 	if v-v != 0 {
 		f.notFinite(v)
 	}
-	if f.fault != "" {
+	if f.fault != noFault {
 		return 0, p.failed(f)
 	}
 	return v, nil
@@ -121,9 +121,9 @@ func (p *Program) Strings(f *Frame) ([]string, error) {
 	if p.strings == nil || len(f.set) != p.width {
 		return nil, p.misused(f)
 	}
-	f.fault, f.steps = "", 0
+	f.fault, f.steps = noFault, 0
 	v := p.strings(f)
-	if f.fault != "" {
+	if f.fault != noFault {
 		return nil, p.failed(f)
 	}
 	return v, nil
@@ -137,8 +137,8 @@ func (p *Program) misused(f *Frame) error {
 }
 
 func (p *Program) failed(f *Frame) error {
-	e := &EvalError{Program: p, Kind: f.fault}
-	if f.fault == EvalAbsent {
+	e := &EvalError{Program: p, Kind: f.fault.kind()}
+	if f.fault == faultAbsent {
 		e.Variable = p.env.vars[f.faultSlot].Name
 	}
 	return e
@@ -146,10 +146,10 @@ func (p *Program) failed(f *Frame) error {
 
 func (f *Frame) notFinite(v float64) {
 	if math.IsNaN(v) {
-		f.fail(EvalNaN, -1)
+		f.fail(faultNaN, -1)
 		return
 	}
-	f.fail(EvalInf, -1)
+	f.fail(faultInf, -1)
 }
 
 // Reads returns the slots of the variables the expression names, ascending.
