@@ -1,0 +1,132 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/rebound-engine/rebound/models/eval"
+)
+
+// Trial is what was logged while a model was watched, in columns.
+type Trial struct {
+	// Arms are the logged decisions with complete outcomes; the arms are the
+	// offers, with none first. Outcome is what the goals count, in their money.
+	Arms eval.Arms
+	// Candidate and Incumbent are what each model would have given, per row. A
+	// nil Incumbent stands for the best single arm: there is no champion yet.
+	Candidate, Incumbent []int
+	// Predicted is the candidate's prediction of the model's outcome for the arm
+	// that was given, and Happened whether it came; nil for an outcome in money.
+	Predicted, Happened []float64
+	// Drift compares what the candidate reads and answers with its training.
+	Drift []Watched
+	// From and To bound the decisions.
+	From, To time.Time
+}
+
+// Watched is a feature or score at training and now.
+type Watched struct {
+	Name   string
+	Before eval.Baseline
+	Now    []float64
+}
+
+// Evidence is what a promotion stands on.
+type Evidence struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	Rows int       `json:"rows"`
+	// Against is what the candidate is compared with: "champion", or the best single arm's name.
+	Against string `json:"against"`
+	// Gain is the policy value per decision of the candidate less that of the
+	// incumbent, paired and clustered by customer.
+	Gain eval.Interval `json:"gain"`
+	// Covered is the share of what the candidate would do that the log knows:
+	// its mean weight, 1 but for chance where every choice could be logged.
+	Covered eval.Interval `json:"covered"`
+	// Calibration is nil for an outcome in money.
+	Calibration *eval.CalibrationCheck `json:"calibration,omitempty"`
+	Drift       []Drift                `json:"drift,omitempty"`
+}
+
+// Drift is how far one feature or score has moved.
+type Drift struct {
+	Name string `json:"name"`
+	eval.Shift
+}
+
+// Judge computes the evidence of a trial. It decides nothing.
+func Judge(t Trial, b eval.Bootstrap) (*Evidence, error) {
+	e := &Evidence{From: t.From, To: t.To, Rows: len(t.Arms.Outcome)}
+	if err := e.compare(t, b); err != nil {
+		return nil, fmt.Errorf("judge model: %w", err)
+	}
+	if t.Predicted != nil {
+		rows := t.Arms.Rows
+		rows.Outcome = t.Happened
+		c, err := eval.CheckCalibration(t.Predicted, rows)
+		if err != nil {
+			return nil, fmt.Errorf("judge model: %w", err)
+		}
+		e.Calibration = &c
+	}
+	drift, err := Watch(t.Drift)
+	e.Drift = drift
+	if err != nil {
+		return nil, fmt.Errorf("judge model: %w", err)
+	}
+	return e, nil
+}
+
+func (e *Evidence) compare(t Trial, b eval.Bootstrap) error {
+	l, err := t.Arms.Under(t.Candidate)
+	if err != nil {
+		return err
+	}
+	support, err := eval.Supported(l)
+	switch {
+	case errors.Is(err, eval.ErrUndefined):
+		return fmt.Errorf("nothing the candidate would do was ever done: %w", err)
+	case err != nil:
+		return err
+	}
+	e.Covered = covered(support, len(t.Arms.Outcome))
+	if t.Incumbent == nil {
+		g, err := eval.Guarded(t.Arms, t.Candidate, 0, b)
+		if err != nil {
+			return err
+		}
+		e.Against, e.Gain = g.Arms[g.Best], g.Gain
+		return nil
+	}
+	e.Against = string(Champion)
+	e.Gain, err = eval.ComparePolicies(t.Arms, t.Candidate, t.Incumbent, b)
+	return err
+}
+
+// z95 is the two-sided 95 % quantile of the normal distribution.
+const z95 = 1.959963984540054
+
+// covered is the mean weight of n rows with its normal interval. The mean of the
+// squared weights follows from the effective number of rows, (sum w)^2 / sum w^2.
+func covered(s eval.Support, n int) eval.Interval {
+	variance := max(0, s.MeanWeight*s.MeanWeight*(float64(n)/s.Effective-1))
+	se := math.Sqrt(variance / float64(n))
+	return eval.Interval{Value: s.MeanWeight, SE: se, Lower: s.MeanWeight - z95*se, Upper: s.MeanWeight + z95*se}
+}
+
+// Watch compares features and scores with their training, in the given order.
+// It serves the metrics of models in any role.
+func Watch(watched []Watched) ([]Drift, error) {
+	var out []Drift
+	for _, w := range watched {
+		s, err := w.Before.Compare(w.Now)
+		if err != nil {
+			return nil, fmt.Errorf("drift of %s: %w", w.Name, err)
+		}
+		out = append(out, Drift{Name: w.Name, Shift: s})
+	}
+	return out, nil
+}
