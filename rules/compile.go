@@ -94,10 +94,10 @@ func equalText(s Slot, text string, negate bool) boolFunc {
 
 // finite fails the evaluation when an operand of a comparison is no finite
 // number: NaN would make the comparison false.
-func (f *Frame) finite(x, y float64) bool {
-	if x-x == 0 && y-y == 0 {
-		return true
-	}
+func (f *Frame) finite(x, y float64) bool { return x-x == 0 && y-y == 0 || f.refuse(x, y) }
+
+// refuse records the first operand that is not finite.
+func (f *Frame) refuse(x, y float64) bool {
 	if x-x != 0 {
 		f.notFinite(x)
 	} else {
