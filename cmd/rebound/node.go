@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rebound-engine/rebound/engine"
 	"github.com/rebound-engine/rebound/internal/live"
+	"github.com/rebound-engine/rebound/rules"
 	"github.com/rebound-engine/rebound/server"
 	"github.com/rebound-engine/rebound/store"
 	"github.com/rebound-engine/rebound/store/badgerstore"
@@ -18,18 +20,19 @@ import (
 
 // nodeConfig is everything a server process is told.
 type nodeConfig struct {
-	Store     string        // folder
-	Policies  string        // bundle directory; empty: the last activation in the log
-	Watch     bool          // activate the directory again when it changes
-	Clock     string        // "wall" or "events"
-	Journal   string        // "lossless" or "bounded"
-	Keys      string        // secrets file; empty: keys.json in the store folder
-	Strict    bool          // unknown scopes are errors
-	Programs  string        // folder of programs that bundles may start as model processes; empty: none
-	Server    server.Config // listeners and limits
-	LogFormat string        // "text" or "json"
-	LogLevel  string
-	secrets   *secrets // instead of Keys
+	Store            string        // folder
+	Policies         string        // bundle directory; empty: the last activation in the log
+	RequireSignature string        // file of trusted public keys; empty: signatures are not asked for
+	Watch            bool          // activate the directory again when it changes
+	Clock            string        // "wall" or "events"
+	Journal          string        // "lossless" or "bounded"
+	Keys             string        // secrets file; empty: keys.json in the store folder
+	Strict           bool          // unknown scopes are errors
+	Programs         string        // folder of programs that bundles may start as model processes; empty: none
+	Server           server.Config // listeners and limits
+	LogFormat        string        // "text" or "json"
+	LogLevel         string
+	secrets          *secrets // instead of Keys
 }
 
 func defaultNodeConfig() nodeConfig {
@@ -131,9 +134,29 @@ func storeOptions(cfg nodeConfig, ledger *engine.Ledger, log *slog.Logger) badge
 	return badgerstore.Options{Mode: mode, Fold: engine.NewFold(), Machine: ledger, Index: engine.Index, Logger: log}
 }
 
+// signatureOptions makes a bundle's signature a condition, if a file of trusted keys is given.
+func (c *nodeConfig) signatureOptions() ([]live.Option, error) {
+	if c.RequireSignature == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(c.RequireSignature)
+	if err != nil {
+		return nil, fmt.Errorf("require_signature: %w", err)
+	}
+	keys, err := rules.ParsePublicKeys(data)
+	if err != nil {
+		return nil, fmt.Errorf("require_signature: %s: %w", c.RequireSignature, err)
+	}
+	return []live.Option{live.RequireSignature(keys)}, nil
+}
+
 // loadPolicies resumes the log's last activation, or activates the directory if it says something new.
 func (n *node) loadPolicies(ctx context.Context, cfg nodeConfig, log *slog.Logger) (*live.Policies, error) {
-	p := live.New(n.engine, log)
+	opts, err := cfg.signatureOptions()
+	if err != nil {
+		return nil, err
+	}
+	p := live.New(n.engine, log, opts...)
 	resumed, err := p.Resume(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("resume policies from the log: %w", err)

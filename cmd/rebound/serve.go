@@ -43,6 +43,7 @@ there is no TLS and no authentication yet.`,
 func serveFlags(f *pflag.FlagSet, cfg *nodeConfig) {
 	f.StringVar(&cfg.Store, "store", cfg.Store, "store folder")
 	f.StringVar(&cfg.Policies, "policies", cfg.Policies, "bundle directory (default: the last one the log activated)")
+	f.StringVar(&cfg.RequireSignature, "require-signature", cfg.RequireSignature, "file of trusted public keys: refuse bundles none of them signed")
 	f.BoolVar(&cfg.Watch, "watch", cfg.Watch, "activate the bundle directory again when it changes")
 	f.StringVar(&cfg.Clock, "clock", cfg.Clock, "business time: wall, or events to follow the log")
 	f.StringVar(&cfg.Journal, "journal", cfg.Journal, "lossless: answered when on disk; bounded: a crash may lose the last milliseconds")
