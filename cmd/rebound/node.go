@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -73,6 +74,9 @@ func (c *nodeConfig) loadSecrets() (*secrets, error) {
 		return loadSecrets(filepath.Join(c.Store, "keys.json"), true)
 	}
 }
+
+// closeTimeout is how long the engine may take to hand back budget slices.
+const closeTimeout = 5 * time.Second
 
 // node is an open store with an engine and a server on it.
 type node struct {
@@ -209,5 +213,7 @@ func (n *node) Close() error {
 		n.stop()
 		err = <-n.done
 	}
-	return errors.Join(err, n.policies.Close(), n.models.Close(), n.store.Close())
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return errors.Join(err, n.policies.Close(), n.engine.Close(ctx), n.models.Close(), n.store.Close())
 }
