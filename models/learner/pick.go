@@ -43,9 +43,9 @@ func (m *match) pick() (*choice, error) {
 	return m.settle(field), nil
 }
 
-// settle decides among the choices that are not worse than the best of the
-// field by more than the standard error of their paired difference (the
-// one-standard-error rule of Breiman et al. 1984). Of those, the simplest
+// settle decides among the choices that the data cannot tell from the best of
+// the field: a paired test at 95 % (in the spirit of the one-standard-error
+// rule of Breiman et al. 1984). Of those, the simplest
 // linear one and the best one built from trees are averaged: they err in
 // different ways, and data that cannot tell them apart has no better word.
 // The blend wins only where it beats every single candidate clearly.
@@ -112,8 +112,8 @@ func (m *match) figure(j *judgement) float64 {
 	return -j.loss
 }
 
-// clearlyWorse reports whether a lies behind b by more than the paired
-// standard error; a Qini area, which is no mean over rows, by more than a tenth.
+// clearlyWorse reports whether a lies behind b by a paired test at 95 %;
+// a Qini area, which is no mean over rows, by more than a tenth.
 func (m *match) clearlyWorse(a, b *judgement) bool {
 	if m.spec.Criterion == ByQini {
 		return m.figure(a) < m.figure(b)-0.1*math.Abs(m.figure(b))
@@ -127,7 +127,7 @@ func (m *match) clearlyWorse(a, b *judgement) bool {
 		}
 	}
 	mean, se := m.w.meanSE(d)
-	return mean > se
+	return mean > z95*se
 }
 
 // blend weighs the candidates; each fold's blend is made with weights from

@@ -33,8 +33,12 @@ func truth(ctx context.Context, o options, out io.Writer) error {
 			}
 			pehe, policy, cover = pehe+f.pehe/n, policy+f.policy/n, cover+f.cover/n
 		}
-		fmt.Fprintf(out, "%-6s error of the effect %.4f (best peer %.4f, ratio %.2f)  policy %.2f %% of the oracle  coverage of the 95 %% interval %.3f\n",
-			set, pehe, best[set][at], pehe/best[set][at], policy, cover)
+		coverage := "no intervals (-refits)"
+		if o.refits >= 0 {
+			coverage = fmt.Sprintf("coverage of the 95 %% interval %.3f", cover)
+		}
+		fmt.Fprintf(out, "%-6s error of the effect %.4f (best peer %.4f, ratio %.2f)  policy %.2f %% of the oracle  %s\n",
+			set, pehe, best[set][at], pehe/best[set][at], policy, coverage)
 		if set != "retail" {
 			ratio += math.Log(pehe/best[set][at]) / float64(len(sets))
 		}
