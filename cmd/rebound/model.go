@@ -13,7 +13,7 @@ import (
 
 func (a *app) modelCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "model", Short: "Look into model files"}
-	cmd.AddCommand(a.modelShowCmd(), a.modelCheckCmd())
+	cmd.AddCommand(a.modelShowCmd(), a.modelCheckCmd(), a.modelPredictCmd())
 	return cmd
 }
 

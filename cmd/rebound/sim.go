@@ -34,6 +34,7 @@ as the messages of RecordEvents and PutProfiles: one JSON object a line.`,
 	f.IntVar(&cfg.Days, "days", cfg.Days, "days")
 	f.IntVar(&cfg.Stores, "stores", cfg.Stores, "stores")
 	f.Float64Var(&cfg.Swindlers, "swindlers", cfg.Swindlers, "share of customers who abuse returns and incentives")
+	cmd.AddCommand(a.simCampaignCmd())
 	return cmd
 }
 

@@ -34,12 +34,14 @@ func (l *logFlags) add(cmd *cobra.Command, from, until string) {
 	f.StringVar(&l.horizon, "horizon", "30d", "window of the outcome after a return, e.g. 30d")
 	f.StringVar(&l.from, "from", "", from)
 	f.StringVar(&l.until, "until", "", until)
-	cobra.CheckErr(cmd.MarkFlagRequired("currency"))
 }
 
 func (l *logFlags) parse() (err error) {
 	if l.store == "" {
-		return usageErrorf("--store: a folder is needed")
+		return usageErrorf("--store: a folder is needed, or --data: a table of a past campaign")
+	}
+	if l.currency == "" {
+		return usageErrorf("--currency: a currency is needed")
 	}
 	l.options.Currency = l.currency
 	if l.options.Location, err = time.LoadLocation(l.timezone); err != nil {
@@ -126,6 +128,7 @@ after the log, are left out: their outcome is not known yet.`,
 	l.add(cmd, "learn from returns at or after (default: all)", "know nothing at or after (default: all)")
 	cmd.Flags().StringVar(&out, "out", "", "artifact to write")
 	cobra.CheckErr(cmd.MarkFlagRequired("out"))
+	a.addCampaignTraining(cmd, &out)
 	return cmd
 }
 
@@ -185,6 +188,9 @@ outcome was known by --from. Differences are paired; intervals draw whole custom
 			if err := l.parse(); err != nil {
 				return err
 			}
+			if l.from == "" {
+				return usageErrorf("--from: a time is needed")
+			}
 			c, err := l.compare(cmd.Context(), file, eval.Bootstrap{Seed: seed})
 			if err != nil {
 				return err
@@ -198,9 +204,8 @@ outcome was known by --from. Differences are paired; intervals draw whole custom
 	l.add(cmd, "judge on returns at or after; the rule learns from what was known by then", "judge on returns before (default: all whose outcome is known)")
 	cmd.Flags().StringVar(&file, "model", "", "artifact to judge")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "of the bootstrap")
-	for _, name := range []string{"model", "from"} {
-		cobra.CheckErr(cmd.MarkFlagRequired(name))
-	}
+	cobra.CheckErr(cmd.MarkFlagRequired("model"))
+	a.addCampaignEvaluation(cmd, &file, &seed)
 	return cmd
 }
 
