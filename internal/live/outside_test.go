@@ -5,82 +5,44 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/rebound-engine/rebound/engine"
 	"github.com/rebound-engine/rebound/internal/live"
 	"github.com/rebound-engine/rebound/models"
+	"github.com/rebound-engine/rebound/models/remote/remotetest"
 	"github.com/rebound-engine/rebound/proto/inference"
 	"github.com/rebound-engine/rebound/rules"
 	"github.com/rebound-engine/rebound/store/memstore"
 )
 
-// inferenceServer answers 0.2 without an offer and 0.5 with one, unless told otherwise.
-type inferenceServer struct {
-	inference.UnimplementedGRPCInferenceServiceServer
-	mode  atomic.Value // "good", "hang", "garbage", "error"
-	meta  *inference.ModelMetadataResponse
-	calls atomic.Int64
-}
-
-func (s *inferenceServer) ModelReady(context.Context, *inference.ModelReadyRequest) (*inference.ModelReadyResponse, error) {
-	return &inference.ModelReadyResponse{Ready: true}, nil
-}
-
-func (s *inferenceServer) ModelMetadata(context.Context, *inference.ModelMetadataRequest) (*inference.ModelMetadataResponse, error) {
-	return s.meta, nil
-}
-
-func (s *inferenceServer) ModelInfer(ctx context.Context, r *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
-	s.calls.Add(1)
+// half answers 0.2 without an offer and 0.5 with one.
+func half(_ context.Context, r *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
 	rows := r.GetInputs()[0].GetShape()[0]
-	values := []float64{0.2}
-	for range rows - 1 {
-		values = append(values, 0.5)
-	}
-	switch s.mode.Load() {
-	case "hang":
-		<-ctx.Done()
-		return nil, status.FromContextError(ctx.Err()).Err()
-	case "garbage":
-		values[0] = math.NaN()
-	case "error":
-		return nil, status.Error(codes.Internal, "out of memory")
-	}
-	return &inference.ModelInferResponse{Outputs: []*inference.ModelInferResponse_InferOutputTensor{{
-		Name: "predict", Datatype: "FP64", Shape: []int64{rows}, Contents: &inference.InferTensorContents{Fp64Contents: values},
-	}}}, nil
+	return remotetest.Typed([]int64{rows}, append([]float64{0.2}, slices.Repeat([]float64{0.5}, int(rows)-1)...)...), nil
 }
 
-func startInference(t *testing.T) (s *inferenceServer, target string, stop func()) {
+// garbage is half with a NaN.
+func garbage(ctx context.Context, r *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+	a, err := half(ctx, r)
+	a.GetOutputs()[0].GetContents().Fp64Contents[0] = math.NaN()
+	return a, err
+}
+
+func startInference(t *testing.T) (s *remotetest.Server, target string, stop func()) {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s = &inferenceServer{meta: &inference.ModelMetadataResponse{}}
-	s.mode.Store("good")
-	g := grpc.NewServer()
-	inference.RegisterGRPCInferenceServiceServer(g, s)
-	done := make(chan struct{})
-	go func() { defer close(done); _ = g.Serve(l) }()
-	stop = func() { g.Stop(); <-done }
-	t.Cleanup(stop)
-	return s, l.Addr().String(), stop
+	s = remotetest.New(half)
+	target, stop = s.Serve(t, "")
+	return s, target, stop
 }
 
 // outsideBundle is the small bundle with a model at path for the outcome purchase.
@@ -89,9 +51,7 @@ func outsideBundle(t testing.TB, version int, path, text string, more map[string
 	files := bundle(version)
 	files["company.yaml"] = []byte(strings.Replace(string(files["company.yaml"]), "{without: 0.10, prior: {half: {lift: 0.50, sd: 0.01}}}", "{file: "+path+"}", 1))
 	files[path] = []byte(text)
-	for name, content := range more {
-		files[name] = content
-	}
+	maps.Copy(files, more)
 	b, err := rules.LoadFiles(files, engine.Schema())
 	if err != nil {
 		t.Fatal(err)
@@ -149,11 +109,11 @@ func TestDescriptorsAreCheckedWithoutConnecting(t *testing.T) {
 	if got := m.Schema(); got.Outcome != "purchase" || got.Unit != "probability" || got.Window != 30*24*time.Hour || !slices.Equal(got.Offers, []string{"half"}) {
 		t.Errorf("schema %+v", got)
 	}
-	if err := m.Score(t.Context(), []float64{1}, nil, nil); !errors.Is(err, models.ErrUnscorable) || s.calls.Load() != 0 {
-		t.Errorf("%v after %d calls", err, s.calls.Load())
+	if err := m.Score(t.Context(), []float64{1}, nil, nil); !errors.Is(err, models.ErrUnscorable) || s.Calls() != 0 {
+		t.Errorf("%v after %d calls", err, s.Calls())
 	}
 	for path, text := range map[string]string{
-		remotePath:                    "target: localhost:1\nmodle: x\n",
+		remotePath:                    "target: localhost:1\nmodell: x\n",
 		"models/purchase.remote.json": `{"target": "elsewhere:1", "model": "x", "features": ["a"]}`,
 		"models/purchase.process.yml": "features: [a]\n",
 		"models/p.process.yaml":       "command: [/bin/sh]\nfeatures: [a]\n",
@@ -232,10 +192,13 @@ func TestRemoteModelDegrades(t *testing.T) {
 			t.Errorf("%s: half of the decisions took more than %s", mode, took[1000])
 		}
 	}
-	for _, mode := range []string{"hang", "garbage", "error"} {
-		s.mode.Store(mode)
-		bad(mode)
-		s.mode.Store("good")
+	for _, mode := range []struct {
+		name  string
+		infer remotetest.Infer
+	}{{"hang", remotetest.Hang}, {"garbage", garbage}, {"error", remotetest.Fail}} {
+		s.Answers(mode.infer)
+		bad(mode.name)
+		s.Answers(half)
 		settle()
 	}
 	stop()
@@ -244,7 +207,7 @@ func TestRemoteModelDegrades(t *testing.T) {
 
 func TestMismatchedServerIsRefused(t *testing.T) {
 	s, target, _ := startInference(t)
-	s.meta.Inputs = []*inference.ModelMetadataResponse_TensorMetadata{{Name: "other", Datatype: "FP32"}}
+	s.Describes(&inference.ModelMetadataResponse{Inputs: []*inference.ModelMetadataResponse_TensorMetadata{{Name: "other", Datatype: "FP32"}}})
 	m := newModels(t, live.Outside{})
 	if _, _, err := m.Open(outsideBundle(t, 1, remotePath, remoteText(target), nil), remotePath); err == nil {
 		t.Error("a model with other inputs was opened")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/rebound-engine/rebound/internal/descriptor"
@@ -58,7 +59,7 @@ func (c *Config) Validate() error {
 	if c.Failures < 1 {
 		say("failures: %d; at least 1 opens the breaker", c.Failures)
 	}
-	for _, f := range append(c.Features[:len(c.Features):len(c.Features)], c.OfferFeatures...) {
+	for _, f := range slices.Concat(c.Features, c.OfferFeatures) {
 		if f.Missing != nil || f.NoOffer != nil {
 			say("features: %q: a process is told what is missing and asked for the outcome without an offer; missing and no_offer have no use", f.Name)
 		}

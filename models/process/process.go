@@ -82,7 +82,7 @@ func Open(ctx context.Context, c Config, o Options) (*Model, error) {
 	}
 	o.defaults()
 	m := &Model{
-		config: c, schema: c.Schema.Model(), program: path, options: o,
+		config: c, schema: c.Model(), program: path, options: o,
 		slots: make(chan struct{}, c.MaxInFlight), first: make(chan struct{}), done: make(chan struct{}),
 	}
 	m.why.Store(&errStarting)

@@ -329,17 +329,6 @@ func TestValidateReportsEverything(t *testing.T) {
 	}
 }
 
-// ExampleServe is the main function of a model process written in Go.
-func ExampleServe() {
-	lifts := []models.AssumedLift{{Offer: "ten", Lift: 0.05, SD: 0.02}}
-	m, err := models.NewPrior(models.Schema{Outcome: "purchase", Unit: "probability"}, 0.3, nil, lifts)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	process.Serve(m)
-}
-
 func ExampleParse() {
 	c, err := process.Parse([]byte(`
 command: [purchase-model, --quiet]

@@ -162,8 +162,7 @@ func (e *Evidence) alarms() []string {
 
 // Reasons takes the reasons out of a refusal; nil if the error is none.
 func Reasons(err error) []string {
-	var r *RefusedError
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*RefusedError](err); ok {
 		return r.Reasons
 	}
 	return nil

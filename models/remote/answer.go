@@ -68,7 +68,8 @@ func newMatrix(t *inference.ModelInferResponse_InferOutputTensor, rows int) (mat
 
 // values ties the matrix to the numbers of a tensor, in the form they came in.
 func (m *matrix) values(t *inference.ModelInferResponse_InferOutputTensor, raw []byte, isRaw bool) error {
-	size, n, c := 8, 0, t.GetContents()
+	var n int
+	size, c := 8, t.GetContents()
 	var whole func(i int) float64 // out of raw
 	switch t.GetDatatype() {
 	case "FP64":
@@ -133,10 +134,11 @@ func (m *Model) readAnswer(r *inference.ModelInferResponse, rows int) (a answer,
 // scores fills out and refuses what no sound model answers.
 func (m *Model) scores(a *answer, cands []models.Candidate, out []models.Score) error {
 	for i, c := range cands {
-		out[i] = m.score(a, i, c.Arm)
-		if err := descriptor.CheckAnswer(m.schema.Unit, out[i]); err != nil {
+		s := m.score(a, i, c.Arm)
+		if err := descriptor.CheckAnswer(m.schema.Unit, s); err != nil {
 			return fmt.Errorf("candidate %d: %w", i, err)
 		}
+		out[i] = s //nolint:gosec // G602: CheckQuestion has seen that there is room for all candidates
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rebound-engine/rebound/models"
 	"github.com/rebound-engine/rebound/models/remote"
+	"github.com/rebound-engine/rebound/models/remote/remotetest"
 	"github.com/rebound-engine/rebound/proto/inference"
 )
 
@@ -71,7 +72,7 @@ func TestPlaintextStaysOnTheHost(t *testing.T) {
 
 func TestDescriptorsAreStrict(t *testing.T) {
 	for name, text := range map[string]string{
-		"unknown key":           "modle: x",
+		"unknown key":           "modell: x",
 		"unknown key of output": "output: {nam: x}",
 		"unknown key of input":  "inputs: [{name: x, dtype: FP32}]",
 		"unknown feature key":   "features: [{name: x, level: [a]}]",
@@ -112,7 +113,7 @@ func TestCompleteFromBundle(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	f := newFake()
-	at, stop := f.serve(t, "", nil)
+	at, stop := f.Serve(t, "")
 	m := open(t, parse(t, at, sLearner), remote.Options{})
 	tensors := func(name, datatype string, columns int64) []*inference.ModelMetadataResponse_TensorMetadata {
 		return []*inference.ModelMetadataResponse_TensorMetadata{{Name: name, Datatype: datatype, Shape: []int64{-1, columns}}}
@@ -133,12 +134,12 @@ func TestCheck(t *testing.T) {
 		"no such output":  {&inference.ModelMetadataResponse{Outputs: tensors("label", "FP64", 1)}, false},
 		"nothing but out": {&inference.ModelMetadataResponse{Outputs: good.GetOutputs()}, true},
 	} {
-		f.meta.Store(c.meta)
+		f.Describes(c.meta)
 		if err := m.Check(t.Context()); (err == nil) != c.fits || err != nil && !errors.Is(err, remote.ErrMismatch) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	f.ready = false
+	f.NotReady()
 	if err := m.Check(t.Context()); err == nil || errors.Is(err, remote.ErrMismatch) {
 		t.Errorf("not ready: %v", err)
 	}
@@ -172,7 +173,7 @@ func TestTLS(t *testing.T) {
 	f := newFake()
 	cert, ca := certificate(t, "models.example")
 	_, other := certificate(t, "models.example")
-	at, _ := f.serve(t, "", credentials.NewServerTLSFromCert(&cert))
+	at, _ := f.Serve(t, "", remotetest.Secure(credentials.NewServerTLSFromCert(&cert)))
 	files := func(path string) ([]byte, error) {
 		switch path {
 		case "models/ca.pem":

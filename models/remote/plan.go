@@ -130,7 +130,7 @@ func (p *plan) request(c *Config, x []float64, cands []models.Candidate) (*infer
 		r.RawInputContents = append(r.RawInputContents, raw)
 	}
 	for _, o := range []*Output{&c.Output, c.Lower, c.Upper} {
-		if o != nil && !slices.ContainsFunc(r.Outputs, func(have *inference.ModelInferRequest_InferRequestedOutputTensor) bool {
+		if o != nil && !slices.ContainsFunc(r.GetOutputs(), func(have *inference.ModelInferRequest_InferRequestedOutputTensor) bool {
 			return have.GetName() == o.Name
 		}) {
 			r.Outputs = append(r.Outputs, &inference.ModelInferRequest_InferRequestedOutputTensor{Name: o.Name})

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
-	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,73 +12,18 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
 	"github.com/rebound-engine/rebound/models"
 	"github.com/rebound-engine/rebound/models/remote"
+	"github.com/rebound-engine/rebound/models/remote/remotetest"
 	"github.com/rebound-engine/rebound/proto/inference"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is an inference server; what it answers may be changed between calls.
-type fake struct {
-	inference.UnimplementedGRPCInferenceServiceServer
-	infer atomic.Pointer[inferFunc]
-	meta  atomic.Pointer[inference.ModelMetadataResponse]
-	calls atomic.Int64
-	ready bool
-}
-
-type inferFunc func(ctx context.Context, r *inference.ModelInferRequest) (*inference.ModelInferResponse, error)
-
-func (f *fake) answers(fn inferFunc) { f.infer.Store(&fn) }
-
-func (f *fake) ModelInfer(ctx context.Context, r *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
-	f.calls.Add(1)
-	return (*f.infer.Load())(ctx, r)
-}
-
-func (f *fake) ModelReady(context.Context, *inference.ModelReadyRequest) (*inference.ModelReadyResponse, error) {
-	return &inference.ModelReadyResponse{Ready: f.ready}, nil
-}
-
-func (f *fake) ModelMetadata(context.Context, *inference.ModelMetadataRequest) (*inference.ModelMetadataResponse, error) {
-	return f.meta.Load(), nil
-}
-
-// serve runs the fake at an address ("" for any) until the end of the test or stop.
-func (f *fake) serve(t testing.TB, address string, c credentials.TransportCredentials) (at string, stop func()) {
-	t.Helper()
-	if address == "" {
-		address = "127.0.0.1:0"
-	}
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var opts []grpc.ServerOption
-	if c != nil {
-		opts = append(opts, grpc.Creds(c))
-	}
-	s := grpc.NewServer(opts...)
-	inference.RegisterGRPCInferenceServiceServer(s, f)
-	done := make(chan struct{})
-	go func() { defer close(done); _ = s.Serve(l) }()
-	stop = sync.OnceFunc(func() { s.Stop(); <-done })
-	t.Cleanup(stop)
-	return l.Addr().String(), stop
-}
-
-func newFake() *fake {
-	f := &fake{ready: true}
-	f.meta.Store(&inference.ModelMetadataResponse{Name: "purchase"})
-	f.answers(linear)
-	return f
-}
+func newFake() *remotetest.Server { return remotetest.New(linear) }
 
 // linear answers 0.2 + 0.001·x[0] + 0.01·x[last] of every row, a missing value counting as 100.
 func linear(_ context.Context, r *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
@@ -95,13 +39,7 @@ func linear(_ context.Context, r *inference.ModelInferRequest) (*inference.Model
 	for row := range rows {
 		values = append(values, 0.2+0.001*at(row, 0)+0.01*at(row, columns-1))
 	}
-	return typed([]int64{int64(rows)}, values...), nil
-}
-
-func typed(shape []int64, values ...float64) *inference.ModelInferResponse {
-	return &inference.ModelInferResponse{ModelName: "purchase", Outputs: []*inference.ModelInferResponse_InferOutputTensor{
-		{Name: "predict", Datatype: "FP64", Shape: shape, Contents: &inference.InferTensorContents{Fp64Contents: values}},
-	}}
+	return remotetest.Typed([]int64{int64(rows)}, values...), nil
 }
 
 const sLearner = `
@@ -140,7 +78,7 @@ func near(a, b float64) bool { return math.Abs(a-b) < 1e-12 }
 
 func TestSLearner(t *testing.T) {
 	f := newFake()
-	at, _ := f.serve(t, "", nil)
+	at, _ := f.Serve(t, "")
 	m := open(t, parse(t, at, sLearner), remote.Options{})
 	out := make([]models.Score, 3)
 	cands := []models.Candidate{ten, {Arm: 1, X: []float64{20}}, {Arm: -1, X: []float64{30}}}
@@ -157,7 +95,7 @@ func TestSLearner(t *testing.T) {
 // TestOneBadCandidateRefusesAll: one chance out of range, and no score of the batch counts.
 func TestOneBadCandidateRefusesAll(t *testing.T) {
 	f := newFake()
-	at, _ := f.serve(t, "", nil)
+	at, _ := f.Serve(t, "")
 	m := open(t, parse(t, at, sLearner), remote.Options{})
 	out := make([]models.Score, 2)
 	err := m.Score(t.Context(), []float64{50, 1}, []models.Candidate{ten, {Arm: 1, X: []float64{90}}}, out)
@@ -170,11 +108,11 @@ func TestOneBadCandidateRefusesAll(t *testing.T) {
 func TestTensors(t *testing.T) {
 	f := newFake()
 	var got *inference.ModelInferRequest
-	f.answers(func(_ context.Context, r *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+	f.Answers(func(_ context.Context, r *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
 		got = r
-		return typed([]int64{2, 2}, 0.9, 0.1, 0.8, 0.2), nil
+		return remotetest.Typed([]int64{2, 2}, 0.9, 0.1, 0.8, 0.2), nil
 	})
-	at, _ := f.serve(t, "", nil)
+	at, _ := f.Serve(t, "")
 	m := open(t, parse(t, at, `
 model: purchase
 version: v3
@@ -247,7 +185,7 @@ upper: {name: upper, columns: {ten: 0}}
 // TestPerOffer reads raw FP32 columns, one per offer, with intervals.
 func TestPerOffer(t *testing.T) {
 	f := newFake()
-	f.answers(func(context.Context, *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+	f.Answers(func(context.Context, *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
 		r := &inference.ModelInferResponse{}
 		add := func(name string, values ...float32) {
 			var raw []byte
@@ -262,7 +200,7 @@ func TestPerOffer(t *testing.T) {
 		add("lower", 3)
 		return r, nil
 	})
-	at, _ := f.serve(t, "", nil)
+	at, _ := f.Serve(t, "")
 	m := open(t, parse(t, at, perOffer), remote.Options{})
 	out := make([]models.Score, 3)
 	if err := m.Score(t.Context(), []float64{5}, []models.Candidate{{Arm: 0}, {Arm: 1}, {Arm: -1}}, out); err != nil {
@@ -277,29 +215,29 @@ func TestPerOffer(t *testing.T) {
 // TestGarbage sends answers that no sound server gives; each is an error, none a score.
 func TestGarbage(t *testing.T) {
 	raw := func(bytes ...byte) *inference.ModelInferResponse {
-		r := typed([]int64{2})
+		r := remotetest.Typed([]int64{2})
 		r.RawOutputContents = [][]byte{bytes}
 		return r
 	}
 	change := func(fn func(*inference.ModelInferResponse)) *inference.ModelInferResponse {
-		r := typed([]int64{2}, 0.1, 0.2)
+		r := remotetest.Typed([]int64{2}, 0.1, 0.2)
 		fn(r)
 		return r
 	}
 	for name, r := range map[string]*inference.ModelInferResponse{
 		"nothing":           {},
-		"one row for two":   typed([]int64{1}, 0.1),
-		"transposed":        typed([]int64{1, 2}, 0.1, 0.2),
-		"three dimensions":  typed([]int64{2, 1, 1}, 0.1, 0.2),
-		"no shape":          typed(nil, 0.1, 0.2),
-		"negative shape":    typed([]int64{2, -1}, 0.1, 0.2),
-		"huge shape":        typed([]int64{2, 1 << 62}, 0.1, 0.2),
-		"too few values":    typed([]int64{2}, 0.1),
-		"too many values":   typed([]int64{2}, 0.1, 0.2, 0.3),
-		"not a number":      typed([]int64{2}, 0.1, math.NaN()),
-		"infinite":          typed([]int64{2}, math.Inf(1), 0.2),
-		"above one":         typed([]int64{2}, 0.1, 1.01),
-		"below zero":        typed([]int64{2}, -0.01, 0.2),
+		"one row for two":   remotetest.Typed([]int64{1}, 0.1),
+		"transposed":        remotetest.Typed([]int64{1, 2}, 0.1, 0.2),
+		"three dimensions":  remotetest.Typed([]int64{2, 1, 1}, 0.1, 0.2),
+		"no shape":          remotetest.Typed(nil, 0.1, 0.2),
+		"negative shape":    remotetest.Typed([]int64{2, -1}, 0.1, 0.2),
+		"huge shape":        remotetest.Typed([]int64{2, 1 << 62}, 0.1, 0.2),
+		"too few values":    remotetest.Typed([]int64{2}, 0.1),
+		"too many values":   remotetest.Typed([]int64{2}, 0.1, 0.2, 0.3),
+		"not a number":      remotetest.Typed([]int64{2}, 0.1, math.NaN()),
+		"infinite":          remotetest.Typed([]int64{2}, math.Inf(1), 0.2),
+		"above one":         remotetest.Typed([]int64{2}, 0.1, 1.01),
+		"below zero":        remotetest.Typed([]int64{2}, -0.01, 0.2),
 		"short raw":         raw(make([]byte, 15)...),
 		"long raw":          raw(make([]byte, 17)...),
 		"empty raw":         raw(),
@@ -312,17 +250,17 @@ func TestGarbage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake()
-			f.answers(func(context.Context, *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+			f.Answers(func(context.Context, *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
 				return r, nil
 			})
-			at, _ := f.serve(t, "", nil)
+			at, _ := f.Serve(t, "")
 			m := open(t, parse(t, at, sLearner+"version: v1\n"), remote.Options{})
 			out := make([]models.Score, 1)
 			if err := m.Score(t.Context(), []float64{50, 1}, []models.Candidate{ten}, out); !errors.Is(err, models.ErrUnscorable) {
 				t.Fatalf("%+v, %v", out, err)
 			}
-			if f.calls.Load() != 1 {
-				t.Errorf("%d calls: the error is not about the answer", f.calls.Load())
+			if f.Calls() != 1 {
+				t.Errorf("%d calls: the error is not about the answer", f.Calls())
 			}
 		})
 	}
@@ -331,7 +269,7 @@ func TestGarbage(t *testing.T) {
 // TestWrongQuestions never leave the machine.
 func TestWrongQuestions(t *testing.T) {
 	f := newFake()
-	at, _ := f.serve(t, "", nil)
+	at, _ := f.Serve(t, "")
 	m := open(t, parse(t, at, sLearner), remote.Options{})
 	room := make([]models.Score, 1)
 	for name, ask := range map[string]func() error{
@@ -346,19 +284,16 @@ func TestWrongQuestions(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if f.calls.Load() != 0 {
-		t.Errorf("%d calls went out", f.calls.Load())
+	if f.Calls() != 0 {
+		t.Errorf("%d calls went out", f.Calls())
 	}
 }
 
 // TestHungServer: the deadline holds, the breaker opens, then nobody waits, and a try closes it again.
 func TestHungServer(t *testing.T) {
 	f := newFake()
-	f.answers(func(ctx context.Context, _ *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
-		<-ctx.Done()
-		return nil, status.FromContextError(ctx.Err()).Err()
-	})
-	at, _ := f.serve(t, "", nil)
+	f.Answers(remotetest.Hang)
+	at, _ := f.Serve(t, "")
 	var now atomic.Int64
 	c := parse(t, at, sLearner+"failures: 3\nretry_after: 1s\n")
 	c.Timeout /= 40 // 50 ms
@@ -383,7 +318,7 @@ func TestHungServer(t *testing.T) {
 	if took := time.Since(start); took > 500*time.Millisecond {
 		t.Errorf("1000 refusals took %s", took)
 	}
-	asked := f.calls.Load()
+	asked := f.Calls()
 	if asked > 3 {
 		t.Errorf("the server was asked %d times", asked)
 	}
@@ -391,7 +326,7 @@ func TestHungServer(t *testing.T) {
 	if err := ask(); !errors.Is(err, models.ErrUnscorable) {
 		t.Fatal(err)
 	}
-	f.answers(linear)
+	f.Answers(linear)
 	if err := ask(); !errors.Is(err, models.ErrUnscorable) {
 		t.Fatalf("asked again within the doubled wait: %v", err)
 	}
@@ -406,7 +341,7 @@ func TestHungServer(t *testing.T) {
 // TestServerRestarts kills the server and starts it again at the same address.
 func TestServerRestarts(t *testing.T) {
 	f := newFake()
-	at, stop := f.serve(t, "", nil)
+	at, stop := f.Serve(t, "")
 	m := open(t, parse(t, at, sLearner+"retry_after: 20ms\n"), remote.Options{})
 	out := make([]models.Score, 1)
 	ask := func() error { return m.Score(t.Context(), []float64{50, 1}, []models.Candidate{ten}, out) }
@@ -419,7 +354,7 @@ func TestServerRestarts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.serve(t, at, nil)
+	f.Serve(t, at)
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if ask() == nil {
 			return
@@ -433,7 +368,7 @@ func TestServerRestarts(t *testing.T) {
 func TestCallsInFlightAreBounded(t *testing.T) {
 	f := newFake()
 	var in, most atomic.Int64
-	f.answers(func(ctx context.Context, r *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+	f.Answers(func(ctx context.Context, r *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
 		n := in.Add(1)
 		defer in.Add(-1)
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
@@ -441,7 +376,7 @@ func TestCallsInFlightAreBounded(t *testing.T) {
 		time.Sleep(2 * time.Millisecond)
 		return linear(ctx, r)
 	})
-	at, _ := f.serve(t, "", nil)
+	at, _ := f.Serve(t, "")
 	m := open(t, parse(t, at, sLearner+"max_in_flight: 3\n"), remote.Options{})
 	var wg sync.WaitGroup
 	for range 60 {
@@ -460,11 +395,11 @@ func TestCallsInFlightAreBounded(t *testing.T) {
 // TestCallersWhoLeaveOpenNothing: cancelled calls say nothing about the server.
 func TestCallersWhoLeaveOpenNothing(t *testing.T) {
 	f := newFake()
-	f.answers(func(ctx context.Context, _ *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+	f.Answers(func(ctx context.Context, _ *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
 		<-ctx.Done()
 		return nil, status.Error(codes.Canceled, "left")
 	})
-	at, _ := f.serve(t, "", nil)
+	at, _ := f.Serve(t, "")
 	m := open(t, parse(t, at, sLearner+"failures: 1\n"), remote.Options{})
 	out := make([]models.Score, 1)
 	for range 5 {
@@ -474,7 +409,7 @@ func TestCallersWhoLeaveOpenNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.answers(linear)
+	f.Answers(linear)
 	if err := m.Score(t.Context(), []float64{50, 1}, []models.Candidate{ten}, out); err != nil {
 		t.Fatal(err)
 	}
@@ -482,7 +417,7 @@ func TestCallersWhoLeaveOpenNothing(t *testing.T) {
 
 func TestClosedModel(t *testing.T) {
 	f := newFake()
-	at, _ := f.serve(t, "", nil)
+	at, _ := f.Serve(t, "")
 	m := open(t, parse(t, at, sLearner), remote.Options{})
 	if err := errors.Join(m.Close(), m.Close()); err != nil {
 		t.Fatal(err)
