@@ -66,7 +66,6 @@ func readTable(r io.Reader, comma rune) (*table, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer gz.Close()
 		br = bufio.NewReaderSize(gz, 1<<16)
 	}
 	cr := csv.NewReader(br)

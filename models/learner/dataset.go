@@ -242,9 +242,9 @@ func (d *Dataset) Digest() string {
 			u64(math.Float64bits(v))
 		}
 	}
-	fmt.Fprintf(h, "%q %q %d %q\n", d.Outcome, d.Unit, d.Window, d.Offers)
+	h.Write(fmt.Appendf(nil, "%q %q %d %q\n", d.Outcome, d.Unit, d.Window, d.Offers))
 	for j, f := range d.Features {
-		fmt.Fprintf(h, "%q %d %q\n", f.Name, f.Type, f.Levels)
+		h.Write(fmt.Appendf(nil, "%q %d %q\n", f.Name, f.Type, f.Levels))
 		f64s(d.X[j])
 	}
 	f64s(d.Y)
@@ -257,7 +257,7 @@ func (d *Dataset) Digest() string {
 	for _, x := range d.OfferX {
 		f64s(x)
 	}
-	fmt.Fprintf(h, "%v\n", d.OfferMonotone)
+	h.Write(fmt.Appendf(nil, "%v\n", d.OfferMonotone))
 	f64s(d.Weight)
 	for _, g := range d.Group {
 		u64(g)

@@ -27,7 +27,7 @@ func hillstrom(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // read only
 	unit := "probability"
 	if o.outcome == "spend" {
 		unit = "money"

@@ -36,7 +36,7 @@ func insurance(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // read only
 	d, err := learner.ReadInsuranceMail(f)
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func voucher(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // read only
 	d, _, err := learner.ReadVoucher2010(f)
 	if err != nil {
 		return err
