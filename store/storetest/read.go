@@ -16,11 +16,11 @@ func lookup(b *bench) {
 	}
 	term := append([]byte("s"), bytesOf(Subject(1))...)
 	all := []store.Position{2, 5, 8, 11, 14, 17, 20, 23}
-	if got := b.page(term, 0, false, 3); !slices.Equal(got, all) {
+	if got := b.page(term, false, 3); !slices.Equal(got, all) {
 		b.t.Errorf("oldest first by pages of 3: %v, want %v", got, all)
 	}
 	slices.Reverse(all)
-	if got := b.page(term, 0, true, 3); !slices.Equal(got, all) {
+	if got := b.page(term, true, 3); !slices.Equal(got, all) {
 		b.t.Errorf("newest first by pages of 3: %v, want %v", got, all)
 	}
 	for _, c := range []struct {
@@ -40,7 +40,7 @@ func lookup(b *bench) {
 	if got, err := b.Lookup(context.Background(), []byte("none"), 0, false, 9); len(got) != 0 || err != nil {
 		b.t.Errorf("unknown term: %v, %v", got, err)
 	}
-	if got := b.page(append([]byte("s"), bytesOf(Subject(1))[:15]...), 0, false, 9); len(got) != 0 {
+	if got := b.page(append([]byte("s"), bytesOf(Subject(1))[:15]...), false, 9); len(got) != 0 {
 		b.t.Errorf("the beginning of a term finds %v", got)
 	}
 }
@@ -48,8 +48,9 @@ func lookup(b *bench) {
 func bytesOf(s store.Subject) []byte { return s[:] }
 
 // page follows a term to its end.
-func (b *bench) page(term []byte, after store.Position, newest bool, size int) []store.Position {
+func (b *bench) page(term []byte, newest bool, size int) []store.Position {
 	b.t.Helper()
+	var after store.Position
 	var all []store.Position
 	for {
 		got, err := b.Lookup(context.Background(), term, after, newest, size)
@@ -129,7 +130,7 @@ func rangeByPrefix(b *bench) {
 	}
 	b.put(4, KindDelete, "")
 	count := func(prefix []byte) (n int) {
-		err := b.Range(context.Background(), prefix, func(key, value []byte, at store.Position) error { n++; return nil })
+		err := b.Range(context.Background(), prefix, func(_, _ []byte, _ store.Position) error { n++; return nil })
 		if err != nil {
 			b.t.Errorf("range %x: %v", prefix, err)
 		}
@@ -197,11 +198,11 @@ func (b *bench) checkErased(at, later store.Position) {
 		if _, err := b.Read(context.Background(), p); !errors.Is(err, store.ErrErased) {
 			b.t.Errorf("read erased entry %d: %v", p, err)
 		}
-		if got := b.page(fmt.Append(nil, "psecret", p-1), 0, false, 2); len(got) != 0 {
+		if got := b.page(fmt.Append(nil, "psecret", p-1), false, 2); len(got) != 0 {
 			b.t.Errorf("term of erased entry %d finds %v", p, got)
 		}
 	}
-	if got := b.page(append([]byte("s"), bytesOf(Subject(1))...), 0, false, 5); !slices.Equal(got, []store.Position{at, later}) {
+	if got := b.page(append([]byte("s"), bytesOf(Subject(1))...), false, 5); !slices.Equal(got, []store.Position{at, later}) {
 		b.t.Errorf("entries of the erased subject: %v, want %d and %d", got, at, later)
 	}
 	if got := len(b.scan(1)); got != 10 {
@@ -240,7 +241,7 @@ func eraseKeepsMachine(b *bench) {
 
 func closed(b *bench) {
 	b.put(1, KindPut, "x")
-	if err := b.Store.Close(); err != nil {
+	if err := b.Close(); err != nil {
 		b.t.Fatalf("close: %v", err)
 	}
 	ctx := context.Background()
@@ -259,7 +260,7 @@ func closed(b *bench) {
 			b.t.Errorf("%s after close: %v, want ErrClosed", step, err)
 		}
 	}
-	if err := b.Store.Close(); err != nil {
+	if err := b.Close(); err != nil {
 		b.t.Errorf("second close: %v", err)
 	}
 	b.start()

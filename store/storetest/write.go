@@ -82,7 +82,7 @@ func refusedAppend(b *bench) {
 // foldOrder hammers one subject; Verify then refolds in log order, and the
 // chained checksum shows any other order.
 func foldOrder(b *bench) {
-	b.parallel(8, 50, func(w, i int) (uint64, uint8) { return 7, KindPut + uint8(i%2) })
+	b.parallel(8, 50, func(_, i int) (uint64, uint8) { return 7, KindPut + uint8(i%2) })
 	if v, _, _ := b.Get(store.Key(TableA, Subject(7))); Count(v) != 400 {
 		b.t.Errorf("%d payloads folded, want 400", Count(v))
 	}
