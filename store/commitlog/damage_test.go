@@ -89,7 +89,7 @@ func TestNamedDamage(t *testing.T) {
 		{"empty last segment file", func(t *testing.T, _ string, all []commitlog.SegmentInfo) {
 			edit(t, all[len(all)-1].File, func([]byte) []byte { return nil })
 		}, 0, store.ErrCorrupt},
-		{"segment of another log", func(t *testing.T, dir string, all []commitlog.SegmentInfo) {
+		{"segment of another log", func(t *testing.T, dir string, _ []commitlog.SegmentInfo) {
 			other := open(t, t.TempDir(), small())
 			fill(t, other, 1000)
 			name := other.Segments()[1].File
@@ -230,7 +230,7 @@ func TestPowerLossInsideGroup(t *testing.T) {
 // last entry alone, cut; never does anything wrong come out.
 func TestEveryFlippedByte(t *testing.T) {
 	files, entries, end := sample(t)
-	for off := int64(0); off < end; off++ {
+	for off := range end {
 		if off >= 64 && off < 4096 {
 			continue // unused
 		}

@@ -176,7 +176,7 @@ func TestErasedEntriesAreOverwritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := 0
-	if err := l.Visit(background, secret, at, func(e *store.Entry) error { seen++; return nil }); err != nil || seen != 5 {
+	if err := l.Visit(background, secret, at, func(*store.Entry) error { seen++; return nil }); err != nil || seen != 5 {
 		t.Errorf("visited %d entries, %v", seen, err)
 	}
 	for range 2 {
@@ -281,7 +281,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // scratch
 	ctx := context.Background()
 	l, _, err := commitlog.Open(ctx, dir, commitlog.Options{SegmentSize: 1 << 20})
 	if err != nil {

@@ -128,7 +128,7 @@ func (l *Log) verify(ctx context.Context) (*Cut, error) {
 				"it begins at position %d, but the segment before ends at %d", s.info.First, l.segments[i-1].info.Last)}
 		}
 		w := &walk{log: l, s: s}
-		if err := w.run(i == len(l.segments)-1); err != nil {
+		if err := w.run(); err != nil {
 			return nil, err
 		}
 		if i < len(l.segments)-1 && !s.info.Sealed {

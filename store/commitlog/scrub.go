@@ -11,7 +11,7 @@ import (
 // Visit calls fn for the subject's entries before the position whose payload is
 // still there, erased or not, in order. The entry is fn's only during the call.
 func (l *Log) Visit(ctx context.Context, of store.Subject, before store.Position, fn func(*store.Entry) error) error {
-	return l.eachOf(ctx, of, before, func(s *segment, c *cursor, f *frame) error {
+	return l.eachOf(ctx, of, before, func(_ *segment, c *cursor, f *frame) error {
 		p, fits, err := c.payload(f)
 		if err != nil || !fits {
 			return err

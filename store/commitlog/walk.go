@@ -28,7 +28,6 @@ type walk struct {
 	rest    []point // good frames found behind stop: the first and the last
 	lastOK  point   // the last good frame before stop
 	used    int64   // end of the last byte that is not zero
-	seal    []byte  // payload of the seal frame
 }
 
 func (w *walk) cursor(off int64) *cursor {
@@ -36,7 +35,7 @@ func (w *walk) cursor(off int64) *cursor {
 }
 
 // run reads frames up to the seal, or to where none is.
-func (w *walk) run(last bool) error {
+func (w *walk) run() error {
 	c := w.cursor(pageSize)
 	for {
 		f, err := c.header()
