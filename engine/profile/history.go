@@ -207,7 +207,7 @@ func (h *history) insert(added entry) Result {
 		h.leaveOut(added)
 		return Late
 	}
-	h.body = slices.Insert(h.body[:len(h.body):len(h.body)], at, added...)
+	h.body = slices.Insert(slices.Clip(h.body), at, added...)
 	h.trim(horizon)
 	h.settle(horizon)
 	if !h.floor.before(stamp{added.time(), added.hash()}) {

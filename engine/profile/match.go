@@ -1,6 +1,9 @@
 package profile
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // match is what the history says of the lines of a return.
 type match struct {
@@ -45,8 +48,8 @@ func (m *match) read(s *scan, ret *Return) {
 // An earlier purchase with an incentive makes the return incentivised, whichever purchase matched.
 func (m *match) line(s *scan, sku uint32, at *int64) {
 	found := false
-	for p := len(s.purchases) - 1; p >= 0; p-- {
-		t := trade(s.purchases[p].body())
+	for _, bought := range slices.Backward(s.purchases) {
+		t := trade(bought.body())
 		if m.order != 0 && t.order() != m.order {
 			continue
 		}
@@ -62,7 +65,7 @@ func (m *match) line(s *scan, sku uint32, at *int64) {
 				found = true
 				m.matched++
 				if *at == none {
-					*at = s.purchases[p].time()
+					*at = bought.time()
 				}
 			}
 			m.incentivised = m.incentivised || l.incentivised()
