@@ -129,12 +129,11 @@ var channels = map[string]profile.Channel{
 
 // matcher is a compiled Match.
 type matcher struct {
-	column  int
-	prefix  string
-	re      *regexp.Regexp
-	negate  bool
-	reason  string
-	purpose string
+	column int
+	prefix string
+	re     *regexp.Regexp
+	negate bool
+	reason string
 }
 
 func (m *Match) compile(purpose string, column func(string) (int, error)) (*matcher, error) {

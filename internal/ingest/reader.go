@@ -77,7 +77,6 @@ type group struct {
 	key     string
 	event   profile.Event
 	lastRow int
-	lines   int
 }
 
 // NewReader prepares to read a table with a header line. onReject may be nil.
@@ -264,8 +263,7 @@ func (r *Reader) add(row []string) error {
 	if err == nil {
 		err = r.join(e, line)
 	}
-	var bad *rowError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*rowError](err); ok {
 		return r.reject(row, bad.reason, bad.detail)
 	}
 	return err
