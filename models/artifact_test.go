@@ -180,7 +180,7 @@ func TestArtifactRoundTrip(t *testing.T) {
 func TestArtifactRefusesDamage(t *testing.T) {
 	for name, m := range testModels(t) {
 		b := encoded(t, m)
-		for n := range len(b) {
+		for n := range b {
 			if _, _, err := Open(b[:n]); !errors.Is(err, ErrCorrupt) {
 				t.Fatalf("%s cut at %d: %v, want ErrCorrupt", name, n, err)
 			}
