@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -144,8 +145,8 @@ func (p *plot) band(class string, points []GainPoint) {
 	for _, g := range points {
 		outline = append(outline, Point{g.X, g.Upper})
 	}
-	for i := len(points) - 1; i >= 0; i-- {
-		outline = append(outline, Point{points[i].X, points[i].Lower})
+	for _, g := range slices.Backward(points) {
+		outline = append(outline, Point{g.X, g.Lower})
 	}
 	p.Bands = append(p.Bands, mark{Class: class, Path: p.path(outline) + "Z"})
 }
