@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/rebound-engine/rebound/internal/splitmix"
 	"github.com/rebound-engine/rebound/models"
 	"github.com/rebound-engine/rebound/models/eval"
 	"github.com/rebound-engine/rebound/models/learner"
@@ -57,7 +58,7 @@ func hillstromSplit(ctx context.Context, o options, full *learner.Dataset, r uin
 	var got [4]figures
 	var train, test []int
 	for i := range full.Rows() {
-		if splitmix64(10*uint64(i)+r+o.salt)>>63 == 1 {
+		if splitmix.Sum64(10*uint64(i)+r+o.salt)>>63 == 1 {
 			test = append(test, i)
 		} else {
 			train = append(train, i)

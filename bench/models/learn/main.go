@@ -72,10 +72,3 @@ func run(ctx context.Context, o options, out io.Writer) error {
 func (o options) open(path ...string) (*os.File, error) {
 	return os.Open(filepath.Join(append([]string{o.data, "data"}, path...)...))
 }
-
-func splitmix64(x uint64) uint64 {
-	z := x + 0x9E3779B97F4A7C15
-	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9
-	z = (z ^ (z >> 27)) * 0x94D049BB133111EB
-	return z ^ (z >> 31)
-}

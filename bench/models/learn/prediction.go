@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rebound-engine/rebound/internal/splitmix"
 	"github.com/rebound-engine/rebound/models"
 	"github.com/rebound-engine/rebound/models/eval"
 	"github.com/rebound-engine/rebound/models/learner"
@@ -16,7 +17,7 @@ import (
 const crossFolds = 5
 
 // fold deals row i to a test fold.
-func fold(seed uint64, i int) int { return int(splitmix64(seed<<40+uint64(i)) % crossFolds) }
+func fold(seed uint64, i int) int { return int(splitmix.Sum64(seed<<40+uint64(i)) % crossFolds) }
 
 func split(d *learner.Dataset, seed uint64, f int) (train, test []int) {
 	for i := range d.Rows() {
@@ -89,7 +90,7 @@ func bootstrap(score []float64, t eval.Trial) (lower, upper float64, err error) 
 	for b := range draws {
 		s, w := make([]float64, n), eval.Trial{Rows: eval.Rows{Outcome: make([]float64, n)}, Treated: make([]bool, n)}
 		for k := range n {
-			i := int(splitmix64(uint64(b)<<32+uint64(k)) % uint64(n))
+			i := int(splitmix.Sum64(uint64(b)<<32+uint64(k)) % uint64(n))
 			s[k], w.Outcome[k], w.Treated[k] = score[i], t.Outcome[i], t.Treated[i]
 		}
 		if values[b], err = eval.QiniPerCustomer(s, w); err != nil {
