@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/rebound-engine/rebound/internal/splitmix"
 	"github.com/rebound-engine/rebound/models/eval"
 )
 
@@ -50,13 +51,6 @@ func readHillstrom(t *testing.T) hillstrom {
 	return h
 }
 
-func splitmix64(x uint64) uint64 {
-	z := x + 0x9E3779B97F4A7C15
-	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9
-	z = (z ^ (z >> 27)) * 0x94D049BB133111EB
-	return z ^ (z >> 31)
-}
-
 // fold splits the rows of one repeat and predicts the test rows of each arm by
 // least squares on the training rows of that arm.
 func (h hillstrom) fold(t *testing.T, repeat int, y []float64) eval.Arms {
@@ -64,7 +58,7 @@ func (h hillstrom) fold(t *testing.T, repeat int, y []float64) eval.Arms {
 	var test []int
 	train := make([][]int, 3)
 	for i := range y {
-		if splitmix64(uint64(10*i+repeat))>>63 == 1 {
+		if splitmix.Sum64(uint64(10*i+repeat))>>63 == 1 {
 			test = append(test, i)
 		} else {
 			train[h.arm[i]] = append(train[h.arm[i]], i)
