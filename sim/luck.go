@@ -1,9 +1,13 @@
 package sim
 
-import "math"
+import (
+	"math"
+
+	"github.com/rebound-engine/rebound/internal/splitmix"
+)
 
 // luck is a stream of draws named by seed, customer, day and purpose
-// (SplitMix64, Steele et al. 2014, with the name as its state).
+// (SplitMix64 with the name as its state).
 type luck struct{ state uint64 }
 
 // purpose keeps draws for different things apart.
@@ -19,20 +23,14 @@ const (
 )
 
 func draw(seed uint64, who, when int, what purpose) luck {
-	h := mix(seed + 0x9e3779b97f4a7c15*uint64(what))
-	h = mix(h ^ uint64(who)*0xbf58476d1ce4e5b9)
-	return luck{mix(h ^ uint64(when)*0x94d049bb133111eb)}
-}
-
-func mix(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+	h := splitmix.Mix(seed + splitmix.Gamma*uint64(what))
+	h = splitmix.Mix(h ^ uint64(who)*0xbf58476d1ce4e5b9)
+	return luck{splitmix.Mix(h ^ uint64(when)*0x94d049bb133111eb)}
 }
 
 func (l *luck) next() uint64 {
-	l.state += 0x9e3779b97f4a7c15
-	return mix(l.state)
+	l.state += splitmix.Gamma
+	return splitmix.Mix(l.state)
 }
 
 // unit is uniform in [0, 1).
