@@ -16,8 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/rebound-engine/rebound/store"
 	"github.com/rebound-engine/rebound/store/commitlog"
 )
@@ -109,7 +107,7 @@ type Store struct {
 	opts   Options
 	lock   *lock
 	log    *commitlog.Log
-	db     *badger.DB
+	db     *state
 	table  *table
 	recent *recent
 

@@ -14,8 +14,8 @@ const (
 	entryHeader = 2 + 4 + 8 // key length, value length, position
 )
 
-// cache keeps hot records in a bounded number of bytes, almost without
-// pointers: records lie one after the other in chunks, the index holds numbers.
+// cache keeps hot records, and the absence of records (position 0), in a
+// bounded number of bytes, almost without pointers: records lie one after the other in chunks, the index holds numbers.
 // A chunk is never written over, so a value handed out stays valid; dropped
 // chunks live on for as long as someone holds a value of theirs.
 type cache struct {

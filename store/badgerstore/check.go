@@ -94,7 +94,7 @@ type checker struct {
 	r        *Report
 	opts     Options
 	log      *commitlog.Log
-	db       *badger.DB
+	db       *state
 	table    *table
 	saved    checkpoint
 	complete map[store.Subject]store.Position
@@ -134,7 +134,7 @@ func (c *checker) checkpoint(context.Context) error {
 		c.r.problem("%v", err)
 	}
 	for n := range saved.chunks {
-		if part, err := get(c.db, machineKey(saved.machine, n)); err != nil || part == nil {
+		if part, err := c.db.get(machineKey(saved.machine, n)); err != nil || part == nil {
 			c.r.problem("machine snapshot at entry %d: part %d of %d is missing", saved.machine, n, saved.chunks)
 		}
 	}
@@ -192,7 +192,7 @@ func (c *checker) expectTerms(e *store.Entry) error {
 		if !indexable(t) {
 			continue
 		}
-		of, err := get(c.db, termKey(t, e.Position))
+		of, err := c.db.get(termKey(t, e.Position))
 		if err != nil {
 			return err
 		}
@@ -271,7 +271,7 @@ func (c *checker) terms(ctx context.Context) error {
 }
 
 // eachItem calls fn with key and value of everything under the prefix.
-func eachItem(db *badger.DB, prefix []byte, fn func(key, value []byte) error) error {
+func eachItem(db *state, prefix []byte, fn func(key, value []byte) error) error {
 	return db.View(func(txn *badger.Txn) error {
 		it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: 100})
 		defer it.Close()

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/rebound-engine/rebound/store"
 	"github.com/rebound-engine/rebound/store/commitlog"
 )
@@ -96,7 +94,7 @@ func (s *Store) stage(ctx context.Context) (checkpoint, error) {
 }
 
 func (s *Store) writeSnapshot(at store.Position, snapshot []byte) (chunks uint32, err error) {
-	w := s.db.NewWriteBatch()
+	w := s.db.batch()
 	defer w.Cancel()
 	for part := range slices.Chunk(snapshot, chunkBytes) {
 		if err := w.Set(machineKey(at, chunks), part); err != nil {
@@ -118,7 +116,7 @@ func (s *Store) save(c checkpoint) error {
 	if err := syncFolder(folder); err != nil {
 		return err
 	}
-	err := s.db.Update(func(txn *badger.Txn) error { return txn.Set(keyCheckpoint, c.encode()) })
+	err := s.db.set(keyCheckpoint, c.encode())
 	if err != nil {
 		return err
 	}
@@ -126,7 +124,7 @@ func (s *Store) save(c checkpoint) error {
 }
 
 func (s *Store) dropSnapshot(c checkpoint) error {
-	w := s.db.NewWriteBatch()
+	w := s.db.batch()
 	defer w.Cancel()
 	for n := range c.chunks {
 		if err := w.Delete(machineKey(c.machine, n)); err != nil {

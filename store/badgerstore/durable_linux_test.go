@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dgraph-io/badger/v4"
 	"golang.org/x/sys/unix"
 )
 
@@ -87,9 +86,9 @@ func settled(t *testing.T, dir string) (left uint64) {
 }
 
 // write fills more than one memtable.
-func write(t *testing.T, db *badger.DB, round int) {
+func write(t *testing.T, db *state, round int) {
 	t.Helper()
-	w := db.NewWriteBatch()
+	w := db.batch()
 	defer w.Cancel()
 	for i := range 20_000 {
 		if err := w.Set(fmt.Appendf(nil, "r%d/%d", round, i), bytes.Repeat([]byte{byte(i)}, 1000)); err != nil {

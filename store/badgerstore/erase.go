@@ -84,9 +84,7 @@ func (s *Store) finishErasure(ctx context.Context, of store.Subject, at store.Po
 	if err := s.log.Scrub(ctx, of, at); err != nil {
 		return err
 	}
-	return s.db.Update(func(txn *badger.Txn) error {
-		return txn.Set(subjectKey(keyErasure, of), encodePosition(at))
-	})
+	return s.db.set(subjectKey(keyErasure, of), encodePosition(at))
 }
 
 // dropTerms deletes the index terms of the subject's entries before the erasing one.
@@ -96,7 +94,7 @@ func (s *Store) dropTerms(ctx context.Context, of store.Subject, at store.Positi
 	if s.opts.Index == nil {
 		return nil
 	}
-	w := s.db.NewWriteBatch()
+	w := s.db.batch()
 	defer w.Cancel()
 	err := s.log.Visit(ctx, of, at, func(e *store.Entry) error { return s.unindex(w, e) })
 	if err != nil {
@@ -121,7 +119,7 @@ func (s *Store) unindex(w *badger.WriteBatch, e *store.Entry) error {
 func (s *Store) resumeErasures(ctx context.Context) error {
 	all := s.log.Erasures()
 	for _, of := range slices.SortedFunc(maps.Keys(all), compareSubjects) {
-		b, err := get(s.db, subjectKey(keyErasure, of))
+		b, err := s.db.get(subjectKey(keyErasure, of))
 		if err != nil {
 			return err
 		}

@@ -119,7 +119,7 @@ func (s *Store) settled(t *stripe) {
 
 // writer packs changes into transactions, never parting those of a subject.
 type writer struct {
-	db   *badger.DB
+	db   *state
 	txn  *badger.Txn
 	size int64
 	n    int64
@@ -175,7 +175,7 @@ func (w *writer) fit(n, size int64) error {
 		}
 	}
 	if w.txn == nil {
-		w.txn, w.n, w.size = w.db.NewTransaction(true), 0, 0
+		w.txn, w.n, w.size = w.db.begin(), 0, 0
 	}
 	w.n, w.size = w.n+n, w.size+size
 	return nil
@@ -187,7 +187,7 @@ func (w *writer) commit() error {
 	}
 	txn := w.txn
 	w.txn = nil
-	if err := txn.Commit(); err != nil {
+	if err := w.db.commit(txn); err != nil {
 		return fmt.Errorf("write records behind: %w", err)
 	}
 	return nil

@@ -18,7 +18,7 @@ func TestHeal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Update(func(txn *badger.Txn) error { return txn.Set([]byte("k"), []byte("v")) }); err != nil {
+		if err := db.set([]byte("k"), []byte("v")); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Close(); err != nil {
@@ -28,9 +28,9 @@ func TestHeal(t *testing.T) {
 		if err := os.WriteFile(empty, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if db, err = badger.Open(badger.DefaultOptions(dir).WithLogger(nil)); err == nil {
+		if plain, err := badger.Open(badger.DefaultOptions(dir).WithLogger(nil)); err == nil {
 			t.Logf("%s: this badger opens by itself", name)
-			if err := db.Close(); err != nil {
+			if err := plain.Close(); err != nil {
 				t.Fatal(err)
 			}
 		} else {
@@ -42,7 +42,7 @@ func TestHeal(t *testing.T) {
 		if db, err = openBadger(dir, o); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if v, err := get(db, []byte("k")); err != nil || string(v) != "v" {
+		if v, err := db.get([]byte("k")); err != nil || string(v) != "v" {
 			t.Errorf("%s: value is %q, %v", name, v, err)
 		}
 		if err := db.Close(); err != nil {

@@ -134,7 +134,7 @@ func (s *Store) indexSegment(ctx context.Context, g commitlog.SegmentInfo) error
 	if s.opts.Index == nil {
 		return nil
 	}
-	w := s.db.NewWriteBatch()
+	w := s.db.batch()
 	defer w.Cancel()
 	err := s.log.ScanAll(ctx, g.First, func(e *store.Entry, k commitlog.Standing) error {
 		if e.Position > g.Last {

@@ -211,11 +211,11 @@ func heal(dir string, log *slog.Logger) error {
 
 // openBadger opens Badger with every value inline: its value log is never
 // written to and never collected, for that made deleted keys readable again.
-func openBadger(dir string, o Options) (*badger.DB, error) {
+func openBadger(dir string, o Options) (*state, error) {
 	if err := heal(dir, o.Logger); err != nil {
 		return nil, err
 	}
-	db, err := badger.Open(badger.DefaultOptions(dir).
+	db, err := badger.OpenManaged(badger.DefaultOptions(dir).
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
 		WithIndexCacheSize(0).
@@ -230,7 +230,7 @@ func openBadger(dir string, o Options) (*badger.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open badger: %w", err)
 	}
-	return db, nil
+	return newState(db), nil
 }
 
 // badgerLogger passes on what is worth an operator's attention.

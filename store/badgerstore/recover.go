@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/rebound-engine/rebound/store"
 	"github.com/rebound-engine/rebound/store/commitlog"
 )
@@ -37,8 +35,8 @@ func (s *Store) recover(ctx context.Context) error {
 }
 
 // loadCheckpoint returns the zero checkpoint if none was ever taken.
-func loadCheckpoint(db *badger.DB) (checkpoint, error) {
-	b, err := get(db, keyCheckpoint)
+func loadCheckpoint(db *state) (checkpoint, error) {
+	b, err := db.get(keyCheckpoint)
 	if err != nil || b == nil {
 		return checkpoint{}, err
 	}
@@ -73,7 +71,7 @@ func (s *Store) restore(c checkpoint) error {
 		snapshot = []byte{}
 	}
 	for n := range c.chunks {
-		part, err := get(s.db, machineKey(c.machine, n))
+		part, err := s.db.get(machineKey(c.machine, n))
 		if err != nil {
 			return err
 		}
@@ -101,7 +99,7 @@ func (s *Store) dropStray(c checkpoint) error {
 	if err != nil || len(stray) == 0 {
 		return err
 	}
-	w := s.db.NewWriteBatch()
+	w := s.db.batch()
 	defer w.Cancel()
 	for _, key := range stray {
 		if err := w.Delete(key); err != nil {
@@ -172,7 +170,7 @@ func (r *replay) completeTo(of store.Subject) (store.Position, error) {
 	if at, ok := r.complete[of]; ok {
 		return at, nil
 	}
-	b, err := get(r.s.db, subjectKey(keySubject, of))
+	b, err := r.s.db.get(subjectKey(keySubject, of))
 	if err != nil {
 		return 0, err
 	}

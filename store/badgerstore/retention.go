@@ -63,7 +63,7 @@ func (s *Store) dropIndex(ctx context.Context, from, before store.Position) erro
 	if s.opts.Index == nil {
 		return nil
 	}
-	w := s.db.NewWriteBatch()
+	w := s.db.batch()
 	defer w.Cancel()
 	err := s.log.Scan(ctx, from, func(e *store.Entry) error {
 		if e.Position >= before {

@@ -1,7 +1,6 @@
 package badgerstore
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -33,13 +32,13 @@ type stripe struct {
 // table is the current state of all records: changes in memory, hot records
 // in the cache, everything else in Badger.
 type table struct {
-	db      *badger.DB
+	db      *state
 	cache   *cache
 	stripes [stripes]stripe
 	bytes   atomic.Int64 // of dirty and flushing records
 }
 
-func newTable(db *badger.DB, cacheBytes int64) *table {
+func newTable(db *state, cacheBytes int64) *table {
 	t := &table{db: db, cache: newCache(cacheBytes)}
 	for i := range t.stripes {
 		t.stripes[i].dirty = make(map[string]record)
@@ -71,16 +70,24 @@ func (t *table) Get(key []byte) ([]byte, store.Position, error) {
 		return r.value, r.at, nil
 	}
 	if value, at, ok := t.cache.get(key); ok {
-		return value, at, nil
+		return present(value, at)
 	}
 	value, at, err := t.load(key)
-	if err != nil || at == 0 {
+	if err != nil {
 		return nil, 0, err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.epoch == epoch {
-		t.cache.put(key, value, at)
+		t.cache.put(key, value, at) // also that there is nothing, at position 0
+	}
+	return present(value, at)
+}
+
+// present is nil for what the cache remembers as absent.
+func present(value []byte, at store.Position) ([]byte, store.Position, error) {
+	if at == 0 {
+		return nil, 0, nil
 	}
 	return value, at, nil
 }
@@ -97,7 +104,7 @@ func (s *stripe) get(key []byte) (record, bool, uint64) {
 
 // load reads a record from Badger; position 0 if there is none.
 func (t *table) load(key []byte) (value []byte, at store.Position, err error) {
-	b, err := get(t.db, recordKey(key))
+	b, err := t.db.get(recordKey(key))
 	if err != nil || b == nil {
 		return nil, 0, err
 	}
@@ -105,24 +112,6 @@ func (t *table) load(key []byte) (value []byte, at store.Position, err error) {
 		return nil, 0, fmt.Errorf("record %x: %w", key, err)
 	}
 	return value, at, nil
-}
-
-// get returns a copy of what Badger has, nil if nothing.
-func get(db *badger.DB, key []byte) (value []byte, err error) {
-	err = db.View(func(txn *badger.Txn) error {
-		item, err := txn.Get(key)
-		if errors.Is(err, badger.ErrKeyNotFound) {
-			return nil
-		}
-		if err == nil {
-			value, err = item.ValueCopy(make([]byte, 0, item.ValueSize()))
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read from badger: %w", err)
-	}
-	return value, nil
 }
 
 // apply takes the mutations of an entry in; the subject is locked.
