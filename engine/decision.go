@@ -261,9 +261,10 @@ const (
 	RungDistilled
 	RungPrior
 	RungNone
+	RungStated // of a what-if: the case gives the score
 )
 
-var rungNames = [...]string{"", "MODEL", "DISTILLED", "SEGMENT_PRIOR", "NO_OFFER"}
+var rungNames = [...]string{"", "MODEL", "DISTILLED", "SEGMENT_PRIOR", "NO_OFFER", "STATED"}
 
 // String is the name on the wire, e.g. "SEGMENT_PRIOR".
 func (r Rung) String() string { return enumName(rungNames[:], int(r)) }

@@ -171,7 +171,7 @@ func (t *task) stubScores(scores map[string]rulestest.StubScore) error {
 	t.survivors()
 	for i := range t.snap.outcomes {
 		o := &t.snap.outcomes[i]
-		t.rungs[i] = RungModel
+		t.rungs[i] = RungStated
 		if o.Model != rules.ModelPrior && o.Model != rules.ModelFile {
 			continue
 		}

@@ -66,6 +66,7 @@ func (s *Server) options() []grpc.ServerOption {
 		grpc.ConnectionTimeout(s.cfg.ConnectionTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: s.cfg.KeepaliveTime, Timeout: s.cfg.KeepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.NumStreamWorkers(64),
 		grpc.WaitForHandlers(true),
 	}
 }

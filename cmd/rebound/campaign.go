@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
 
@@ -89,7 +88,7 @@ func (a *app) addCampaignTraining(cmd *cobra.Command, out *string) {
 	f.IntVar(&t.spec.MaxTrials, "trials", 0, "with --data: candidates tried at most (default: all)")
 	f.IntVar(&t.spec.Folds, "folds", 5, "with --data: of the cross-validation")
 	f.Uint64Var(&t.spec.Seed, "seed", 1, "with --data: of folds and learners")
-	f.IntVar(&t.spec.Threads, "threads", runtime.GOMAXPROCS(0), "with --data: never changes the result")
+	f.IntVar(&t.spec.Threads, "threads", 0, "with --data: 0 for all cores; never changes the result")
 	f.StringVar(&t.criterion, "criterion", string(learner.ByLoss), "with --data: what picks: loss, policy or qini")
 	f.StringVar(&t.state, "state", "", "with --data: folder where finished candidates are kept; an interrupted run goes on there")
 	f.StringVar(&t.write, "write", writeChampion, "with --data: champion (what the guard lets through), learned (in any case) or fallback")
@@ -106,7 +105,7 @@ func (t *campaignTraining) run(cmd *cobra.Command) error {
 	if !slices.Contains([]string{writeChampion, writeLearned, writeFallback}, t.write) {
 		return usageErrorf("--write %s: give %s, %s or %s", t.write, writeChampion, writeLearned, writeFallback)
 	}
-	if t.spec.Budget < 0 || t.spec.MaxTrials < 0 || t.spec.Threads < 1 {
+	if t.spec.Budget < 0 || t.spec.MaxTrials < 0 || t.spec.Threads < 0 {
 		return usageErrorf("--budget, --trials and --threads count upwards")
 	}
 	m, d, err := t.read()

@@ -81,10 +81,20 @@ func (b Bootstrap) intervals(r Rows, k int, stat statistic) ([]Interval, error) 
 	return out, nil
 }
 
-// draws returns the statistic of each replicate. Replicates are spread over the
-// cores; each has a generator of its own, so the split changes nothing.
+// draws returns the statistic of each replicate.
 func (b Bootstrap) draws(base []float64, clusters clusterIndex, k int, stat statistic) [][]float64 {
-	draws := make([][]float64, b.replicates())
+	return replicate(b, base, clusters, clusters.draw, func(w []float64) []float64 {
+		out := make([]float64, k)
+		stat(w, out)
+		return out
+	})
+}
+
+// replicate computes a statistic on the weights of each replicate, whose
+// clusters pick counts. Replicates are spread over the cores; each has a
+// generator of its own, so the split changes nothing.
+func replicate[T any](b Bootstrap, base []float64, clusters clusterIndex, pick func(*rand.Rand, []int32), stat func(w []float64) T) []T {
+	draws := make([]T, b.replicates())
 	workers := min(runtime.GOMAXPROCS(0), len(draws))
 	var wg sync.WaitGroup
 	for worker := range workers {
@@ -92,10 +102,9 @@ func (b Bootstrap) draws(base []float64, clusters clusterIndex, k int, stat stat
 			w := make([]float64, len(base))
 			count := make([]int32, clusters.n)
 			for rep := worker; rep < len(draws); rep += workers {
-				clusters.draw(rand.New(rand.NewPCG(b.Seed, uint64(rep))), count)
+				pick(rand.New(rand.NewPCG(b.Seed, uint64(rep))), count)
 				clusters.weigh(count, base, w)
-				draws[rep] = make([]float64, k)
-				stat(w, draws[rep])
+				draws[rep] = stat(w)
 			}
 		})
 	}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
-	"sync"
 )
 
 // EffectScores returns the doubly robust score of each row's effect,
@@ -98,7 +96,7 @@ func RATE(score, effect []float64, r Rows, b Bootstrap) (Targeting, error) {
 	}
 	order, w := rank(score), r.weights()
 	toc, autoc, qini := order.toc(effect, w, true)
-	draws := b.halves(w, dense(r.Cluster, len(w)), func(w []float64) [2]float64 {
+	draws := replicate(b, w, dense(r.Cluster, len(w)), half, func(w []float64) [2]float64 {
 		_, a, q := order.toc(effect, w, false)
 		return [2]float64{a, q}
 	})
@@ -159,28 +157,8 @@ func (k ranking) toc(effect, w []float64, points bool) (curve []Point, autoc, qi
 	return curve, autoc / total, qini / total
 }
 
-// halves computes a statistic on random halves of the clusters, drawn without
-// replacement.
-func (b Bootstrap) halves(base []float64, clusters clusterIndex, stat func(w []float64) [2]float64) [][2]float64 {
-	draws := make([][2]float64, b.replicates())
-	workers := min(runtime.GOMAXPROCS(0), len(draws))
-	var wg sync.WaitGroup
-	for worker := range workers {
-		wg.Go(func() {
-			w := make([]float64, len(base))
-			count := make([]int32, clusters.n)
-			for rep := worker; rep < len(draws); rep += workers {
-				half(rand.New(rand.NewPCG(b.Seed, uint64(rep))), count)
-				clusters.weigh(count, base, w)
-				draws[rep] = stat(w)
-			}
-		})
-	}
-	wg.Wait()
-	return draws
-}
-
-// half sets half of the counts to 1 and the rest to 0 (selection sampling,
+// half draws half of the clusters without replacement: it sets half of the
+// counts to 1 and the rest to 0 (selection sampling,
 // Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S).
 func half(rng *rand.Rand, count []int32) {
 	need := len(count) / 2

@@ -165,13 +165,7 @@ func buildReduce(n *onnxNode) (onnxOp, error) {
 		"ReduceMin": func(v []float64) float64 { return extreme(v, math.Min) },
 	}[n.op]
 	return func(in []*tensor) ([]*tensor, error) {
-		axes := fixed
-		if len(in) > 1 && in[1] != nil {
-			axes = nil
-			for _, v := range in[1].num {
-				axes = append(axes, int64(v))
-			}
-		}
+		axes := integers(in, fixed)
 		if len(axes) == 0 {
 			if noop {
 				return in[:1:1], nil

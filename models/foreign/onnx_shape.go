@@ -124,17 +124,24 @@ func permutation(perm []int64, rank int) ([]int, error) {
 	return order, nil
 }
 
+// integers is the second input where there is one, else the attribute older
+// operator sets gave instead.
+func integers(in []*tensor, attribute []int64) []int64 {
+	if len(in) < 2 || in[1] == nil {
+		return attribute
+	}
+	out := make([]int64, len(in[1].num))
+	for i, v := range in[1].num {
+		out[i] = int64(v)
+	}
+	return out
+}
+
 func buildReshape(n *onnxNode) (onnxOp, error) {
 	fixed := n.ints("shape")
 	zero := n.int("allowzero", 0) == 0
 	return func(in []*tensor) ([]*tensor, error) {
-		dims := fixed
-		if len(in) > 1 && in[1] != nil {
-			dims = nil
-			for _, v := range in[1].num {
-				dims = append(dims, int64(v))
-			}
-		}
+		dims := integers(in, fixed)
 		shape, err := reshaped(in[0], dims, zero)
 		if err != nil {
 			return nil, err
@@ -200,13 +207,7 @@ func buildFlatten(n *onnxNode) (onnxOp, error) {
 func buildSqueeze(n *onnxNode) (onnxOp, error) {
 	fixed, insert := n.ints("axes"), n.op == "Unsqueeze"
 	return func(in []*tensor) ([]*tensor, error) {
-		axes := fixed
-		if len(in) > 1 && in[1] != nil {
-			axes = nil
-			for _, v := range in[1].num {
-				axes = append(axes, int64(v))
-			}
-		}
+		axes := integers(in, fixed)
 		shape, err := squeezed(in[0].shape, axes, insert)
 		if err != nil {
 			return nil, err

@@ -1,5 +1,7 @@
 package learner
 
+import "github.com/rebound-engine/rebound/internal/splitmix"
+
 // treeGrower is the scratch of one goroutine.
 type treeGrower struct {
 	g        *forestGrower
@@ -36,14 +38,14 @@ func (t *treeGrower) tree(number int) (*binTree, []float64) {
 		if g.w.d.Group != nil {
 			id = g.w.d.Group[i]
 		}
-		if splitmix64(halfKey^id*0x9E3779B97F4A7C15)>>63 == 0 {
+		if splitmix.Sum64(halfKey^id*0x9E3779B97F4A7C15)>>63 == 0 {
 			continue
 		}
-		u := splitmix64(treeKey ^ id*0xD1342543DE82EF95)
+		u := splitmix.Sum64(treeKey ^ id*0xD1342543DE82EF95)
 		if float64(u>>11)*0x1p-53 >= 2*g.s.Sample {
 			continue
 		}
-		if splitmix64(u)>>63 == 0 {
+		if splitmix.Sum64(u)>>63 == 0 {
 			grow = append(grow, i)
 		} else {
 			estimate = append(estimate, i)

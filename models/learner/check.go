@@ -111,15 +111,7 @@ func auc(score, y []float64) float64 {
 		}
 		return score[i]
 	}
-	slices.SortFunc(order, func(a, b int) int {
-		switch ka, kb := key(a), key(b); {
-		case ka < kb:
-			return -1
-		case ka > kb:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(key(a), key(b)) })
 	pos, neg, wins := 0.0, 0.0, 0.0
 	for k := 0; k < len(order); {
 		p, n, v := 0.0, 0.0, key(order[k])

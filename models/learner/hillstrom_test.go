@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/rebound-engine/rebound/internal/splitmix"
 )
 
 // sharedFile finds a file of the data folder beside the repository; a test
@@ -84,7 +86,7 @@ func TestHillstromShort(t *testing.T) {
 	for r := range 2 {
 		var train, test []int
 		for i := range full.Rows() {
-			if splitmix64(uint64(10*i+r))>>63 == 1 {
+			if splitmix.Sum64(uint64(10*i+r))>>63 == 1 {
 				test = append(test, i)
 			} else {
 				train = append(train, i)
@@ -126,7 +128,7 @@ func BenchmarkForestHillstrom(b *testing.B) {
 	full := hillstrom(b, "visit", "probability")
 	var half []int
 	for i := range full.Rows() {
-		if splitmix64(uint64(10*i))>>63 == 0 {
+		if splitmix.Sum64(uint64(10*i))>>63 == 0 {
 			half = append(half, i)
 		}
 	}

@@ -3,6 +3,8 @@ package learner
 import (
 	"context"
 	"fmt"
+
+	"github.com/rebound-engine/rebound/internal/splitmix"
 )
 
 // halfSampleSpread estimates the sampling variance of effects by refitting on
@@ -19,7 +21,7 @@ func (w *work) halfSampleSpread(ctx context.Context, refits int, effects [][]flo
 			if w.d.Group != nil {
 				id = w.d.Group[i]
 			}
-			if splitmix64(s.key^id*0x9E3779B97F4A7C15)>>63 == uint64(r%2) {
+			if splitmix.Sum64(s.key^id*0x9E3779B97F4A7C15)>>63 == uint64(r%2) {
 				rows = append(rows, i)
 			}
 		}

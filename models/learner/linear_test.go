@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/rebound-engine/rebound/internal/splitmix"
 	"github.com/rebound-engine/rebound/models"
 )
 
@@ -96,7 +97,7 @@ func TestFitLinearSameForAnyThreads(t *testing.T) {
 	fs, cols, rows := linearRows(30000)
 	y := make([]float64, len(rows))
 	for i := range y {
-		y[i] = float64(splitmix64(uint64(i)) & 1)
+		y[i] = float64(splitmix.Sum64(uint64(i)) & 1)
 	}
 	one, err := FitLinear(fs, cols, y, nil, rows, models.LinkLogistic, LinearSettings{Ridge: 1}, 1)
 	if err != nil {

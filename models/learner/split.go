@@ -141,15 +141,7 @@ func (r *splitRules) bestCategories(feature int, f *featureBins, h *[256]pair, s
 		lambda += r.catLambda
 	}
 	key := func(b int) float64 { return h[b].g / (h[b].h + r.catSmooth) }
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch ka, kb := key(a), key(b); {
-		case ka < kb:
-			return -1
-		case ka > kb:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(key(a), key(b)) })
 	for range 2 {
 		r.scanCategories(&best, order, h, s, lambda)
 		slices.Reverse(order)

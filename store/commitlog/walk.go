@@ -130,7 +130,7 @@ func (w *walk) search(c *cursor) error {
 func (w *walk) probe(c *cursor) error {
 	f, err := c.header()
 	if err != nil || f.Position <= w.stop.at && !f.seal() {
-		return nil
+		return nil //nolint:nilerr // no frame begins here
 	}
 	_, fits, err := c.payload(&f)
 	if err != nil {

@@ -8,20 +8,14 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/rebound-engine/rebound/internal/splitmix"
 	"github.com/rebound-engine/rebound/models"
 	"github.com/rebound-engine/rebound/models/learner"
 )
 
-func splitmix64(x uint64) uint64 {
-	z := x + 0x9E3779B97F4A7C15
-	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9
-	z = (z ^ (z >> 27)) * 0x94D049BB133111EB
-	return z ^ (z >> 31)
-}
-
 // Uniform is number j in [0,1) of row i.
 func Uniform(seed uint64, i, j int) float64 {
-	return float64(splitmix64(seed<<48+uint64(i)<<8+uint64(j))>>11) * 0x1p-53
+	return float64(splitmix.Sum64(seed<<48+uint64(i)<<8+uint64(j))>>11) * 0x1p-53
 }
 
 // Normal is a standard normal number from uniforms j and j+1 (Box-Muller).
