@@ -177,6 +177,9 @@ func (t *campaignTraining) save(res *learner.Result) error {
 	case writeFallback:
 		model, card.Learner = res.Fallback, "best single arm"
 	}
+	if model != res.Model {
+		card.Settings = "" // they are the passed-over learner's
+	}
 	training := *card.Training
 	training.Seconds = 0
 	card.Training = &training

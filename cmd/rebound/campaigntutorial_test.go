@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -40,8 +41,9 @@ func tutorialFolder(t *testing.T) {
 	t.Chdir(dir)
 }
 
-// tutorialRun runs a line of the tutorial. Training tries two candidates only
-// and intervals few draws, for the sake of time.
+// tutorialRun runs a line of the tutorial. For the sake of time training tries
+// two candidates on two folds, intervals take few draws, and the vouchers are
+// learned from a fifth of the customers.
 func tutorialRun(t *testing.T, line string) string {
 	t.Helper()
 	command, file, redirected := strings.Cut(line, " > ")
@@ -51,9 +53,12 @@ func tutorialRun(t *testing.T, line string) string {
 	}
 	switch words[1] {
 	case "train":
-		words = append(words, "--trials", "2")
+		words = append(words, "--trials", "2", "--folds", "2")
 	case "evaluate":
 		words = append(words, "--replicates", "60")
+	}
+	if words[1] != "model" && slices.Contains(words, "voucher.yaml") {
+		words = append(words, "--test-share", "0.8")
 	}
 	out, errOut, code := cli(t, words[1:]...)
 	if code != exitOK {
