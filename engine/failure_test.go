@@ -283,3 +283,23 @@ func TestLargeFilesAreLoggedApart(t *testing.T) {
 		t.Error("another bundle came back")
 	}
 }
+
+// A model that bounds nothing says so with infinite bounds, and is used.
+func TestUnboundedScores(t *testing.T) {
+	schema := models.Schema{Outcome: "purchase", Unit: "probability", Offers: []string{"half"}, Features: []models.Feature{{Name: "ret.refund_value"}}}
+	unbounded := func(_ context.Context, _ []float64, out []models.Score) error {
+		for i := range out {
+			out[i].Lower, out[i].Upper = math.Inf(-1), math.Inf(1)
+		}
+		return nil
+	}
+	w := newWorld(t, modelled(t), opener(map[string]models.Model{"models/m.rbm": &scorer{schema, unbounded}}))
+	d := w.decide(request("r1", "anna"))
+	if d.Outcome != engine.OutcomeOffer || len(d.Degraded) != 0 {
+		t.Errorf("%v, degraded %v", d.Outcome, d.Degraded)
+	}
+	logged, err := w.Decision(context.Background(), d.ID)
+	if err != nil || !math.IsInf(logged.Candidate("half").Outcomes[0].Lower, -1) {
+		t.Errorf("logged %+v, %v", logged.Candidate("half").Outcomes, err)
+	}
+}

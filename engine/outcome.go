@@ -297,7 +297,7 @@ const deadlineReserve = 2 * time.Millisecond
 func soundScores(unit string, scores []models.Score) error {
 	for i := range scores {
 		s := &scores[i]
-		if !finite(s.With) || !finite(s.Without) || !finite(s.Lower) || !finite(s.Upper) {
+		if !finite(s.With) || !finite(s.Without) || math.IsNaN(s.Lower) || math.IsNaN(s.Upper) { // an infinite bound says that nothing bounds it
 			return fmt.Errorf("%w: the model answered what is no number", models.ErrUnscorable)
 		}
 		if unit == "probability" && (s.With < 0 || s.With > 1 || s.Without < 0 || s.Without > 1) {
