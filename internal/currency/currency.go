@@ -113,6 +113,16 @@ func Format(minor int64, code string) (string, error) {
 	return sign + digits[:cut] + "." + digits[cut:], nil
 }
 
+// Text writes an amount for people: 1250 USD is "12.50 USD". A code that
+// Exponent does not know leaves the minor units as they are.
+func Text(minor int64, code string) string {
+	text, err := Format(minor, code)
+	if err != nil {
+		return fmt.Sprintf("%d minor units of %s", minor, code)
+	}
+	return text + " " + code
+}
+
 // Major returns minor units as floating major units, for expressions and models.
 func Major(minor int64, code string) (float64, error) {
 	scale, err := Scale(code)

@@ -80,6 +80,16 @@ func TestRound(t *testing.T) {
 	}
 }
 
+func ExampleText() {
+	fmt.Println(currency.Text(1250, "USD"))
+	fmt.Println(currency.Text(-1, "KWD"))
+	fmt.Println(currency.Text(7, "points"))
+	// Output:
+	// 12.50 USD
+	// -0.001 KWD
+	// 7 minor units of points
+}
+
 func TestFormatParsesBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		minor := rapid.Int64Min(math.MinInt64+1).Draw(t, "minor")
