@@ -64,11 +64,7 @@ func (e *effective) add(section, name, value string, at Source) {
 }
 
 func (e *effective) money(minor int64) string {
-	text, err := currency.Format(minor, e.policy.Currency)
-	if err != nil {
-		return err.Error()
-	}
-	return text + " " + e.policy.Currency
+	return currency.Text(minor, e.policy.Currency)
 }
 
 // text writes an expression on one line.
