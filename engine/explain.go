@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/rebound-engine/rebound/internal/currency"
 	"github.com/rebound-engine/rebound/rules"
 )
 
@@ -54,7 +55,7 @@ type narrator struct {
 
 func (n *narrator) say(format string, args ...any) { fmt.Fprintf(&n.b, format+"\n", args...) }
 
-func (n *narrator) money(minor int64) string { return moneyText(minor, n.d.Currency) }
+func (n *narrator) money(minor int64) string { return currency.Text(minor, n.d.Currency) }
 
 // amount writes policy arithmetic, rounded to minor units of the currency.
 // What rounds to nothing has no sign.

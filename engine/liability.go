@@ -78,12 +78,4 @@ func (t *task) bounded(c *Candidate, o *rules.Offer) verdict {
 }
 
 // money writes minor units for a sentence.
-func (t *task) money(minor int64) string { return moneyText(minor, t.plan.Currency) }
-
-func moneyText(minor int64, code string) string {
-	text, err := currency.Format(minor, code)
-	if err != nil {
-		return fmt.Sprintf("%d minor units of %s", minor, code)
-	}
-	return text + " " + code
-}
+func (t *task) money(minor int64) string { return currency.Text(minor, t.plan.Currency) }

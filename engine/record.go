@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rebound-engine/rebound/engine/profile"
+	"github.com/rebound-engine/rebound/internal/currency"
 	"github.com/rebound-engine/rebound/store"
 )
 
@@ -184,7 +185,7 @@ func checkToken(t *Token, s store.Subject, ev *profile.Event, item *offerItem) (
 	case !ev.Time.Before(t.Expires):
 		return EventTokenExpired, "the offer was valid until " + t.Expires.Format("2006-01-02T15:04:05.000Z07:00")
 	case ev.Amount > t.Ceiling:
-		return EventAboveCeiling, fmt.Sprintf("%s is above the ceiling of %s", moneyText(ev.Amount, t.Currency), moneyText(t.Ceiling, t.Currency))
+		return EventAboveCeiling, fmt.Sprintf("%s is above the ceiling of %s", currency.Text(ev.Amount, t.Currency), currency.Text(t.Ceiling, t.Currency))
 	case item == nil:
 		return "", ""
 	case item.redeemed > 0:
