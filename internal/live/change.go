@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/rebound-engine/rebound/engine"
@@ -36,9 +37,9 @@ func Check(ctx context.Context, files map[string][]byte) (*rules.Bundle, []rules
 	_, warnings, err := b.Suites()
 	if err != nil {
 		more, err := diagnostics(err)
-		return nil, rules.SortDiagnostics(append(found[:len(found):len(found)], more...)), err
+		return nil, rules.SortDiagnostics(slices.Concat(found, more)), err
 	}
-	found = rules.SortDiagnostics(append(found[:len(found):len(found)], warnings...))
+	found = rules.SortDiagnostics(slices.Concat(found, warnings))
 	if err := engine.CheckBundle(ctx, b, OpenModel); err != nil {
 		if ctx.Err() != nil {
 			return nil, nil, err
@@ -67,8 +68,7 @@ func unusable(b *rules.Bundle, err error) rules.Diagnostic {
 
 // diagnostics takes the problems out of an error that has some.
 func diagnostics(err error) ([]rules.Diagnostic, error) {
-	var d *rules.DiagnosticsError
-	if errors.As(err, &d) {
+	if d, ok := errors.AsType[*rules.DiagnosticsError](err); ok {
 		return d.Diagnostics, nil
 	}
 	return nil, err

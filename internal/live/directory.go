@@ -28,7 +28,7 @@ func (p *Policies) Directory(ctx context.Context, dir string) error {
 		return err
 	}
 	if active, ok := p.Active(); ok {
-		p.refused("policies of the directory refused; the bundle of the log goes on", err)
+		p.refused("directory", "the bundle of the log goes on", err)
 		p.log.Warn("policies in use are older than the directory", "directory", dir, "digest", active.Digest)
 		return nil
 	}

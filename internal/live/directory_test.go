@@ -107,7 +107,7 @@ func TestWatch(t *testing.T) {
 	}
 
 	write(t, dir, broken())
-	w.waitFor("the refusal", func() bool { return strings.Contains(w.log.String(), "changed policies refused") })
+	w.waitFor("the refusal", func() bool { return strings.Contains(w.log.String(), "policies refused") })
 	if w.version() != 2 {
 		t.Errorf("version %d after a broken change", w.version())
 	}

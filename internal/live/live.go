@@ -115,7 +115,7 @@ func (p *Policies) Resume(ctx context.Context) (resumed bool, err error) {
 	case err != nil && passing(err):
 		return false, err
 	case err != nil:
-		p.refused("the last bundle of the log is not usable by this build; activate another one", err)
+		p.refused("log", "none is in use until another one is activated", err)
 		return false, p.recall(ctx, false)
 	}
 	p.active.Store(&server.BundleStatus{Activation: *a, Source: server.SourceLog})
@@ -212,14 +212,15 @@ func passing(err error) bool {
 // maxLogged bounds the diagnostics of one bundle in the log.
 const maxLogged = 100
 
-// refused logs why a bundle was not taken, problem by problem.
-func (p *Policies) refused(what string, err error) {
-	var d *rules.DiagnosticsError
-	if !errors.As(err, &d) {
-		p.log.Error(what, "error", err)
+// refused logs why the bundle of a source was not taken, problem by problem,
+// and what is decided by instead.
+func (p *Policies) refused(source, instead string, err error) {
+	d, ok := errors.AsType[*rules.DiagnosticsError](err)
+	if !ok {
+		p.log.Error("policies refused", "source", source, "instead", instead, "error", err)
 		return
 	}
-	p.log.Error(what, "problems", len(d.Diagnostics))
+	p.log.Error("policies refused", "source", source, "instead", instead, "problems", len(d.Diagnostics))
 	for _, x := range d.Diagnostics[:min(len(d.Diagnostics), maxLogged)] {
 		p.log.Error("problem in policies", "code", x.Code, "severity", x.Severity.String(), "file", x.File, "line", x.Line, "column", x.Column, "message", x.Message)
 	}

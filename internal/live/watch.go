@@ -112,7 +112,7 @@ func (w *watcher) act(ctx context.Context, found contents) {
 	}
 	defer unlock()
 	if err := w.policies.act(ctx, found, server.SourceWatch); err != nil && ctx.Err() == nil {
-		w.policies.refused("changed policies refused; the bundle before goes on", err)
+		w.policies.refused("watch", "the bundle before goes on", err)
 	}
 }
 
