@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/rebound-engine/rebound/store"
 )
 
@@ -83,14 +81,7 @@ func (s *Store) write(ctx context.Context, b *batch) error {
 	if err := s.room(); err != nil {
 		return err
 	}
-	w := &writer{db: s.db}
-	defer w.discard()
-	for _, t := range b.stripes {
-		if err := w.stripe(t.flushing); err != nil {
-			return err
-		}
-	}
-	if err := w.commit(); err != nil {
+	if err := s.writeRecords(b.stripes); err != nil {
 		return err
 	}
 	for _, t := range b.stripes {
@@ -100,6 +91,47 @@ func (s *Store) write(ctx context.Context, b *batch) error {
 	s.relieve()
 	return nil
 }
+
+func (s *Store) writeRecords(all []*stripe) (err error) {
+	w := newWriter(s.db)
+	defer func() { err = w.finish(err) }()
+	for _, c := range changesOf(all) {
+		if err := w.subject(&c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changes are those of one subject.
+type changes struct {
+	of      store.Subject
+	records map[string]record // of its stripe
+	keys    []string
+}
+
+// changesOf lists what is being flushed by subject, in the order of Badger's
+// keys: writing neighbours one after the other is several times cheaper.
+func changesOf(all []*stripe) []changes {
+	var out []changes
+	for _, t := range all {
+		at := make(map[store.Subject]int)
+		for _, k := range slices.Sorted(maps.Keys(t.flushing)) {
+			subject, _ := store.SubjectOf([]byte(k))
+			i, ok := at[subject]
+			if !ok {
+				i = len(out)
+				at[subject] = i
+				out = append(out, changes{of: subject, records: t.flushing})
+			}
+			out[i].keys = append(out[i].keys, k)
+		}
+	}
+	slices.SortFunc(out, func(a, b changes) int { return compareSubjects(a.of, b.of) })
+	return out
+}
+
+func compareSubjects(a, b store.Subject) int { return slices.Compare(a[:], b[:]) }
 
 // settled hands the flushed records of a stripe over to the cache.
 func (s *Store) settled(t *stripe) {
@@ -115,88 +147,6 @@ func (s *Store) settled(t *stripe) {
 	s.table.bytes.Add(-cost(t.flushing))
 	t.flushing = nil
 	t.epoch++
-}
-
-// writer packs changes into transactions, never parting those of a subject.
-type writer struct {
-	db   *state
-	txn  *badger.Txn
-	size int64
-	n    int64
-}
-
-// stripe adds the changes of a stripe, subject by subject.
-func (w *writer) stripe(m map[string]record) error {
-	bySubject := make(map[store.Subject][]string)
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		subject, _ := store.SubjectOf([]byte(k))
-		bySubject[subject] = append(bySubject[subject], k)
-	}
-	for _, subject := range slices.SortedFunc(maps.Keys(bySubject), compareSubjects) {
-		if err := w.subject(subject, bySubject[subject], m); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func compareSubjects(a, b store.Subject) int { return slices.Compare(a[:], b[:]) }
-
-func (w *writer) subject(of store.Subject, keys []string, m map[string]record) error {
-	var size int64
-	var last store.Position
-	for _, k := range keys {
-		size += int64(len(k)+len(m[k].value)) + 64
-		last = max(last, m[k].at)
-	}
-	if err := w.fit(int64(len(keys))+1, size+64); err != nil {
-		return err
-	}
-	for _, k := range keys {
-		r := m[k]
-		var err error
-		if r.deleted {
-			err = w.txn.Delete(recordKey([]byte(k)))
-		} else {
-			err = w.txn.Set(recordKey([]byte(k)), encodeRecord(r.value, r.at))
-		}
-		if err != nil {
-			return fmt.Errorf("write record %x behind: %w", k, err)
-		}
-	}
-	return w.txn.Set(subjectKey(keySubject, of), encodePosition(last))
-}
-
-// fit makes room in the transaction, committing it if it is half full.
-func (w *writer) fit(n, size int64) error {
-	if w.txn != nil && (w.n+n > w.db.MaxBatchCount()/2 || w.size+size > w.db.MaxBatchSize()/2) {
-		if err := w.commit(); err != nil {
-			return err
-		}
-	}
-	if w.txn == nil {
-		w.txn, w.n, w.size = w.db.begin(), 0, 0
-	}
-	w.n, w.size = w.n+n, w.size+size
-	return nil
-}
-
-func (w *writer) commit() error {
-	if w.txn == nil {
-		return nil
-	}
-	txn := w.txn
-	w.txn = nil
-	if err := w.db.commit(txn); err != nil {
-		return fmt.Errorf("write records behind: %w", err)
-	}
-	return nil
-}
-
-func (w *writer) discard() {
-	if w.txn != nil {
-		w.txn.Discard()
-	}
 }
 
 // admit waits while too much is pending.

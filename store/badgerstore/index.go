@@ -1,6 +1,7 @@
 package badgerstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -134,8 +135,7 @@ func (s *Store) indexSegment(ctx context.Context, g commitlog.SegmentInfo) error
 	if s.opts.Index == nil {
 		return nil
 	}
-	w := s.db.batch()
-	defer w.Cancel()
+	x := &indexing{s: s}
 	err := s.log.ScanAll(ctx, g.First, func(e *store.Entry, k commitlog.Standing) error {
 		if e.Position > g.Last {
 			return store.Stop
@@ -143,20 +143,51 @@ func (s *Store) indexSegment(ctx context.Context, g commitlog.SegmentInfo) error
 		if k == commitlog.Gone {
 			return nil
 		}
-		for _, t := range s.opts.Index(e) {
-			if !indexable(t) {
-				continue
-			}
-			if err := w.Set(termKey(t, e.Position), e.Subject[:]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return x.entry(e)
 	})
 	if err != nil {
 		return err
 	}
-	return w.Flush()
+	return x.write()
+}
+
+// indexTogether is how many terms are sorted at a time.
+const indexTogether = 1 << 17
+
+// indexing gathers terms, for written in their order they cost a fraction.
+type indexing struct {
+	s     *Store
+	terms []indexTerm
+}
+
+type indexTerm struct {
+	key []byte
+	of  store.Subject
+}
+
+func (x *indexing) entry(e *store.Entry) error {
+	for _, t := range x.s.opts.Index(e) {
+		if indexable(t) {
+			x.terms = append(x.terms, indexTerm{termKey(t, e.Position), e.Subject})
+		}
+	}
+	if len(x.terms) < indexTogether {
+		return nil
+	}
+	return x.write()
+}
+
+func (x *indexing) write() (err error) {
+	slices.SortFunc(x.terms, func(a, b indexTerm) int { return bytes.Compare(a.key, b.key) })
+	w := newWriter(x.s.db)
+	defer func() { err = w.finish(err) }()
+	for i := range x.terms {
+		if err := w.set(x.terms[i].key, x.terms[i].of[:]); err != nil {
+			return err
+		}
+	}
+	x.terms = x.terms[:0]
+	return nil
 }
 
 // Lookup implements store.Store.

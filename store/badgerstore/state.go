@@ -32,6 +32,11 @@ func (s *state) begin() *badger.Txn { return s.NewTransactionAt(math.MaxUint64, 
 
 func (s *state) commit(txn *badger.Txn) error { return txn.CommitAt(s.last.Add(1), nil) }
 
+// commitThen commits and calls done from another goroutine, exactly once.
+func (s *state) commitThen(txn *badger.Txn, done func(error)) {
+	_ = txn.CommitAt(s.last.Add(1), done) // nil: done is told
+}
+
 // batch returns a batch of writes.
 func (s *state) batch() *badger.WriteBatch { return s.NewWriteBatchAt(s.last.Add(1)) }
 
