@@ -61,7 +61,7 @@ func TestCampaignMappingErrors(t *testing.T) {
 		"order of chances":  {outcome + "treatment: {column: a, propensities: [p, q]}\n", "treatment.offers is missing"},
 		"number of chances": {outcome + "treatment: {column: a, offers: [x], propensities: [p]}\n", "names 1 columns"},
 		"share":             {outcome + "treatment: {column: a, offers: [x], shares: [1, 0]}\n", "not a positive part"},
-		"delimiter":         {outcome + "delimiter: ';;'\n", "longer than one character"},
+		"delimiter":         {outcome + "delimiter: ';;'\n", "not one character"},
 		"categories":        {outcome + "features: [a]\ncategories: [b]\n", `"b" is not among features`},
 		"rename":            {outcome + "rename: {a: f, b: f}\n", `rename: a and b: "f"`},
 	} {
@@ -284,6 +284,64 @@ func TestPredictRefusesWhatIsNoNumber(t *testing.T) {
 	if code != exitFailed || !strings.Contains(errOut, `feature "loyalty" is a number to the model`) {
 		t.Errorf("exit code %d: %s", code, errOut)
 	}
+}
+
+// A file of a recipe without what is known only afterwards gives the features
+// of the whole file.
+func TestRecipesReadUnlabelledTables(t *testing.T) {
+	for recipe, c := range map[string]struct {
+		file, outcome string
+		after         []string // columns known only afterwards
+	}{
+		recipeHillstrom: {"hillstrom/hillstrom_minethatdata_2008.csv.gz", "outcome: {column: visit, unit: probability}\n", []string{"segment", "visit", "conversion", "spend"}},
+		recipeInsurance: {"information_insurance_mail/information_train.csv.gz", "", []string{"TREATMENT", "PURCHASE"}},
+		recipeVoucher:   {"dmc2010_voucher/dmc2010_train.csv.gz", "", []string{"target90"}},
+	} {
+		t.Run(recipe, func(t *testing.T) {
+			file := filepath.Join("..", "..", "..", "shared", "data", c.file)
+			if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+				t.Skip("data is absent: " + file)
+			}
+			m, err := readCampaignMapping(writeFile(t, "m.yaml", "apiVersion: rebound/v1\nkind: CampaignMapping\nrecipe: "+recipe+"\n"+c.outcome))
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole, err := readCampaign(file, m, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			records, err := readRecords(file, m.comma())
+			if err != nil {
+				t.Fatal(err)
+			}
+			schema := whole.Schema()
+			d, err := m.unlabelled(without(records, c.after), m.comma(), &schema)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for j, f := range schema.Features {
+				if !slices.EqualFunc(d.X[j], whole.X[j], func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }) {
+					t.Errorf("feature %s differs", f.Name)
+				}
+			}
+			if d.Rows() != whole.Rows() || len(d.X) < 12 {
+				t.Errorf("%d rows of %d features, want %d rows", d.Rows(), len(d.X), whole.Rows())
+			}
+		})
+	}
+}
+
+// without leaves columns out of a table.
+func without(records [][]string, names []string) [][]string {
+	out := make([][]string, len(records))
+	for i, r := range records {
+		for k, cell := range r {
+			if !slices.Contains(names, records[0][k]) {
+				out[i] = append(out[i], cell)
+			}
+		}
+	}
+	return out
 }
 
 type parquetRow struct {

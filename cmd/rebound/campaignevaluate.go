@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -68,10 +69,11 @@ type judged struct {
 	model     models.Model
 	card      *models.Card
 	name      string
-	data      *learner.Dataset // the judged rows, in the model's features
+	data      *learner.Dataset // the judged rows
+	mu        [][]float64      // per row and arm; nil: too few rows
 	predicted *prediction
-	mu        [][]float64 // per row and arm; nil: too few rows
 	bootstrap eval.Bootstrap
+	seen      eval.Check // whether the rows are new to the model
 }
 
 func (e *campaignEvaluation) evaluate(ctx context.Context) (*eval.Report, error) {
@@ -81,11 +83,30 @@ func (e *campaignEvaluation) evaluate(ctx context.Context) (*eval.Report, error)
 	if err := e.split.check(); err != nil {
 		return nil, err
 	}
-	model, card, err := openUplift(*e.model)
+	m, err := readCampaignMapping(e.mapping)
 	if err != nil {
 		return nil, err
 	}
-	m, err := readCampaignMapping(e.mapping)
+	j, err := e.prepare(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	r := &eval.Report{
+		Title: "Model " + *e.model + " on " + filepath.Base(e.data), Subject: e.subject(j.data),
+		Card: cardFacts(j.card), Checks: []eval.Check{j.seen},
+	}
+	for _, f := range learner.Check(j.data) {
+		r.Checks = append(r.Checks, eval.Check{Name: f.Kind + " of " + f.Subject, Words: f.Text, Alarm: f.Kind != "constant"})
+	}
+	if err := j.fill(r); err != nil {
+		return nil, err
+	}
+	return r, e.addTables(r, j, m)
+}
+
+// prepare reads model and table and predicts the judged rows.
+func (e *campaignEvaluation) prepare(ctx context.Context, m *campaignMapping) (*judged, error) {
+	model, card, err := openUplift(*e.model)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +118,10 @@ func (e *campaignEvaluation) evaluate(ctx context.Context) (*eval.Report, error)
 	if e.split.share == 0 {
 		train, test = nil, train
 	}
-	j := &judged{model: model, card: card, name: card.Learner, data: d.Subset(test), bootstrap: eval.Bootstrap{Replicates: e.replicates, Seed: *e.seed}}
+	j := &judged{
+		model: model, card: card, name: cmp.Or(card.Learner, *e.model), data: d.Subset(test),
+		bootstrap: eval.Bootstrap{Replicates: e.replicates, Seed: *e.seed}, seen: provenance(card, d, train, e.split),
+	}
 	if err := j.check(*e.model); err != nil {
 		return nil, err
 	}
@@ -106,32 +130,30 @@ func (e *campaignEvaluation) evaluate(ctx context.Context) (*eval.Report, error)
 			return nil, err
 		}
 	}
-	r := &eval.Report{Title: "Model " + *e.model + " on " + filepath.Base(e.data), Subject: e.subject(j.data)}
-	r.Checks = append(r.Checks, provenance(card, d, train, e.split))
-	for _, f := range learner.Check(j.data) {
-		r.Checks = append(r.Checks, eval.Check{Name: f.Kind + " of " + f.Subject, Words: f.Text, Alarm: f.Kind != "constant"})
-	}
-	r.Card = cardFacts(card)
-	if j.data, err = align(j.data, model.Schema()); err != nil {
+	aligned, err := align(j.data, model.Schema())
+	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", e.data, err)
 	}
-	if j.predicted, err = scoreRows(ctx, model, j.data); err != nil {
+	if j.predicted, err = scoreRows(ctx, model, aligned); err != nil {
 		return nil, fmt.Errorf("model %s: %w", *e.model, err)
 	}
-	if err := j.fill(r); err != nil {
-		return nil, err
-	}
+	return j, nil
+}
+
+// addTables adds what is not computed from effects: points and published results.
+func (e *campaignEvaluation) addTables(r *eval.Report, j *judged, m *campaignMapping) error {
 	if m.Recipe == recipeVoucher {
 		r.Tables = append(r.Tables, j.vouchers())
 	}
-	if e.beside != "" {
-		l, err := publishedResults(e.beside, j.data.Outcome)
-		if err != nil {
-			return nil, fmt.Errorf("--beside %s: %w", e.beside, err)
-		}
-		r.Tables = append(r.Tables, l)
+	if e.beside == "" {
+		return nil
 	}
-	return r, nil
+	l, err := publishedResults(e.beside, j.data.Outcome)
+	if err != nil {
+		return fmt.Errorf("--beside %s: %w", e.beside, err)
+	}
+	r.Tables = append(r.Tables, l)
+	return nil
 }
 
 func (e *campaignEvaluation) subject(d *learner.Dataset) string {
@@ -154,9 +176,6 @@ func (j *judged) check(file string) error {
 		if !slices.Contains(d.Offers, o) {
 			return fmt.Errorf("model %s knows the offer %q; the table holds %s", file, o, strings.Join(d.Offers, ", "))
 		}
-	}
-	if j.name == "" {
-		j.name = file
 	}
 	return nil
 }

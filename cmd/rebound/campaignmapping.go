@@ -87,8 +87,8 @@ func (m *campaignMapping) validate() error {
 		errs = append(errs, m.validateOutcome(), m.validateTreatment())
 	}
 	errs = append(errs, m.validateShares())
-	if utf8.RuneCountInString(m.Delimiter) > 1 {
-		errs = append(errs, fmt.Errorf("delimiter %q is longer than one character", m.Delimiter))
+	if utf8.RuneCountInString(m.Delimiter) > 1 || strings.ContainsAny(m.Delimiter, "\"\r\n\ufffd") {
+		errs = append(errs, fmt.Errorf("delimiter %q is not one character that can separate cells", m.Delimiter))
 	}
 	if m.MaxLevels < 0 {
 		errs = append(errs, fmt.Errorf("maxLevels is %d", m.MaxLevels))
@@ -183,10 +183,20 @@ func (m *campaignMapping) learner() learner.Mapping {
 		Features: m.Features, Categories: m.Categories, Ignore: m.Ignore, Missing: m.Missing, MaxLevels: m.MaxLevels,
 	}
 	out.Window, _ = parseDays(m.Outcome.Window) // validated; 0 where it is not given
-	if m.Delimiter != "" {
-		out.Comma, _ = utf8.DecodeRuneInString(m.Delimiter)
-	}
+	out.Comma = m.comma()
 	return out
+}
+
+// comma is the table's delimiter.
+func (m *campaignMapping) comma() rune {
+	switch {
+	case m.Recipe == recipeVoucher:
+		return ';'
+	case m.Delimiter == "":
+		return ','
+	}
+	r, _ := utf8.DecodeRuneInString(m.Delimiter)
+	return r
 }
 
 // feature is the name a column's feature gets.

@@ -67,17 +67,11 @@ func (p *campaignPrediction) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	comma := ','
-	if lm := m.learner(); m.Recipe == recipeVoucher {
-		comma = ';'
-	} else if lm.Comma != 0 {
-		comma = lm.Comma
-	}
-	records, err := readRecords(p.data, comma)
+	records, err := readRecords(p.data, m.comma())
 	if err != nil {
 		return fmt.Errorf("table %s: %w", p.data, err)
 	}
-	d, err := m.unlabelled(records, comma, model.Schema())
+	d, err := m.unlabelled(records, m.comma(), model.Schema())
 	if err != nil {
 		return fmt.Errorf("table %s: %w", p.data, err)
 	}
@@ -120,60 +114,62 @@ func readRecords(file string, comma rune) ([][]string, error) {
 	return records, nil
 }
 
-// unlabelled reads a table that may lack all that is known only afterwards: the
-// columns are given a value that no prediction reads.
+// unlabelled reads a table that may lack all that is known only afterwards:
+// outcome and treatment get values that no prediction reads.
 func (m *campaignMapping) unlabelled(records [][]string, comma rune, s *models.Schema) (*learner.Dataset, error) {
-	reading := *m
-	reading.Treatment.Column, reading.Treatment.Control = "", ""
-	reading.Treatment.Offers, reading.Treatment.Propensities, reading.Treatment.Shares = nil, nil, nil
-	reading.Weight, reading.Customer, reading.Time = "", "", ""
-	reading.Outcome.Column, reading.Outcome.Unit = m.outcomeColumn(), "money"
-	if m.Recipe == "" {
-		reading.Features, reading.MaxLevels = nil, len(records)+1
-		for _, f := range s.Features {
-			reading.Features = append(reading.Features, m.column(f.Name))
-		}
+	reading := &campaignMapping{
+		Recipe: m.Recipe, Delimiter: m.Delimiter, Categories: m.Categories, Missing: m.Missing, Rename: m.Rename,
+		MaxLevels: len(records), // all: the model knows which ones it has seen
 	}
-	var fill []string
-	values := map[string]string{reading.Outcome.Column: "0"}
+	reading.Outcome.Column, reading.Outcome.Unit = m.outcomeColumn(), "money"
+	for _, f := range s.Features {
+		reading.Features = append(reading.Features, m.column(f.Name))
+	}
+	neutral := []neutralColumn{{reading.Outcome.Column, "0"}}
 	switch m.Recipe {
 	case recipeHillstrom:
-		values["segment"] = "No E-Mail"
+		neutral = append(neutral, neutralColumn{"segment", "No E-Mail"})
 	case recipeInsurance:
-		values["TREATMENT"] = "0"
+		neutral = append(neutral, neutralColumn{"TREATMENT", "0"})
 	}
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	w.Comma = comma
-	for _, name := range []string{reading.Outcome.Column, "segment", "TREATMENT"} {
-		if _, ok := values[name]; ok && !slices.Contains(records[0], name) {
-			fill = append(fill, name)
-		}
+	if err := w.WriteAll(neutralised(records, neutral)); err != nil {
+		return nil, err
 	}
-	for i, r := range records {
-		line := slices.Clone(r)
-		for _, name := range fill {
-			if i == 0 {
-				line = append(line, name)
-			} else {
-				line = append(line, values[name])
-			}
-		}
-		for k, name := range records[0] {
-			if v, ok := values[name]; ok && i > 0 {
-				line[k] = v
-			}
-		}
-		if err := w.Write(line); err != nil {
-			return nil, err
-		}
-	}
-	w.Flush()
-	d, err := parseCampaignCSV(&b, &reading, reading.categoryColumns(s))
+	d, err := parseCampaignCSV(&b, reading, reading.categoryColumns(s))
 	if err != nil {
 		return nil, err
 	}
 	return align(d, s)
+}
+
+// neutralColumn is a column with the same cell in every row.
+type neutralColumn struct{ name, cell string }
+
+// neutralised is a table whose named columns hold one cell throughout; those
+// that are absent are added.
+func neutralised(records [][]string, columns []neutralColumn) [][]string {
+	out := make([][]string, len(records))
+	for i, r := range records {
+		out[i] = slices.Clone(r)
+	}
+	for _, c := range columns {
+		at := slices.Index(records[0], c.name)
+		for i := range out {
+			cell := c.cell
+			if i == 0 {
+				cell = c.name
+			}
+			if at < 0 {
+				out[i] = append(out[i], cell)
+			} else {
+				out[i][at] = cell
+			}
+		}
+	}
+	return out
 }
 
 // outcomeColumn is the column of the outcome, the recipes' own included.
@@ -187,27 +183,14 @@ func (m *campaignMapping) outcomeColumn() string {
 	return m.Outcome.Column
 }
 
+// write writes the predictions as CSV and counts the choices.
 func (p *campaignPrediction) write(w io.Writer, m *campaignMapping, records [][]string, s *models.Schema, predicted *prediction, report *predictionReport) error {
-	var keep []int
-	if p.keep != "" {
-		for _, name := range strings.Split(p.keep, ",") {
-			k := slices.Index(records[0], name)
-			if k < 0 {
-				return usageErrorf("--keep: the table has no column %q; it has %s", name, strings.Join(records[0], ", "))
-			}
-			keep = append(keep, k)
-		}
+	keep, err := p.kept(records[0])
+	if err != nil {
+		return err
 	}
 	out := csv.NewWriter(w)
-	head := []string{"row"}
-	for _, k := range keep {
-		head = append(head, records[0][k])
-	}
-	head = append(head, "without")
-	for _, o := range s.Offers {
-		head = append(head, "with "+o, "uplift "+o, "lower "+o, "upper "+o)
-	}
-	if err := out.Write(append(head, "choice")); err != nil {
+	if err := out.Write(predictionHead(records[0], keep, s)); err != nil {
 		return err
 	}
 	for i, without := range predicted.without {
@@ -219,7 +202,7 @@ func (p *campaignPrediction) write(w io.Writer, m *campaignMapping, records [][]
 		for _, sc := range predicted.scores[i] {
 			line = append(line, figure(sc.With), figure(sc.Uplift()), figure(sc.Lower), figure(sc.Upper))
 		}
-		choice := p.choice(m, s, predicted, i)
+		choice := chosen(m, s, predicted, i)
 		report.count(choice)
 		if err := out.Write(append(line, choice)); err != nil {
 			return err
@@ -229,9 +212,37 @@ func (p *campaignPrediction) write(w io.Writer, m *campaignMapping, records [][]
 	return out.Error()
 }
 
-// choice is the offer with the largest lift or "none"; of the voucher recipe,
+// kept are the indexes of the columns of --keep.
+func (p *campaignPrediction) kept(head []string) ([]int, error) {
+	if p.keep == "" {
+		return nil, nil
+	}
+	var keep []int
+	for name := range strings.SplitSeq(p.keep, ",") {
+		k := slices.Index(head, name)
+		if k < 0 {
+			return nil, usageErrorf("--keep: the table has no column %q; it has %s", name, strings.Join(head, ", "))
+		}
+		keep = append(keep, k)
+	}
+	return keep, nil
+}
+
+func predictionHead(table []string, keep []int, s *models.Schema) []string {
+	head := []string{"row"}
+	for _, k := range keep {
+		head = append(head, table[k])
+	}
+	head = append(head, "without")
+	for _, o := range s.Offers {
+		head = append(head, "with "+o, "uplift "+o, "lower "+o, "upper "+o)
+	}
+	return append(head, "choice")
+}
+
+// chosen is the offer with the largest lift or "none"; of the voucher recipe,
 // whether a voucher is sent.
-func (p *campaignPrediction) choice(m *campaignMapping, s *models.Schema, predicted *prediction, i int) string {
+func chosen(m *campaignMapping, s *models.Schema, predicted *prediction, i int) string {
 	if m.Recipe == recipeVoucher {
 		if learner.SendVoucher(predicted.without[i]) {
 			return "voucher"
