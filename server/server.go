@@ -26,7 +26,8 @@ type Server struct {
 	cfg       Config
 	log       *slog.Logger
 	registry  *prometheus.Registry
-	grpc      *grpc.Server
+	services  Services
+	grpc      *grpc.Server // made by Run, for it starts goroutines
 	health    *health.Server
 	way       *middleware
 	stopping  chan struct{} // closed when streams without an end of their own have to end
@@ -45,15 +46,17 @@ func New(cfg Config, svc Services, log *slog.Logger, registry *prometheus.Regist
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: log, registry: registry, health: health.NewServer(), stopping: make(chan struct{})}
+	s := &Server{cfg: cfg, log: log, registry: registry, services: svc.orMissing(), health: health.NewServer(), stopping: make(chan struct{})}
 	s.way = &middleware{cfg: &s.cfg, log: log, metrics: newCallMetrics(methods()), validate: validate}
 	if err := registry.Register(s.way.metrics); err != nil {
 		return nil, fmt.Errorf("register call metrics: %w", err)
 	}
-	s.grpc = grpc.NewServer(s.options()...)
-	s.register(svc)
 	return s, nil
 }
+
+// streamWorkers is how many goroutines serve one call after the other, with
+// stacks that have grown already; more calls at a time start their own.
+const streamWorkers = 64
 
 func (s *Server) options() []grpc.ServerOption {
 	return []grpc.ServerOption{
@@ -66,13 +69,13 @@ func (s *Server) options() []grpc.ServerOption {
 		grpc.ConnectionTimeout(s.cfg.ConnectionTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: s.cfg.KeepaliveTime, Timeout: s.cfg.KeepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
-		grpc.NumStreamWorkers(64),
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.WaitForHandlers(true),
 	}
 }
 
-func (s *Server) register(svc Services) {
-	svc = svc.orMissing()
+func (s *Server) register() {
+	svc := s.services
 	h := handlers{cfg: &s.cfg, way: s.way, stopping: s.stopping}
 	s.grpc.RegisterService(describeDecisions(), &decisionServer{handlers: h, decisions: svc.Decisions})
 	s.grpc.RegisterService(&pb.EventService_ServiceDesc, &eventServer{handlers: h, events: svc.Events})
@@ -118,6 +121,8 @@ func (s *Server) MetricsAddr() net.Addr {
 func (s *Server) Run(ctx context.Context) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
+	s.grpc = grpc.NewServer(s.options()...)
+	s.register()
 	var wg sync.WaitGroup
 	for _, lis := range s.listeners {
 		wg.Go(func() {
