@@ -76,7 +76,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.PendingBytes, 128<<20)
 	setDefault(&o.MemTableSize, 64<<20)
 	setDefault(&o.MinFree, 256<<20)
-	setDefault(&o.FlushEvery, 250*time.Millisecond)
+	setDefault(&o.FlushEvery, time.Second)
 	setDefault(&o.CheckpointEvery, time.Minute)
 	return o
 }
@@ -229,5 +229,5 @@ func (s *Store) end(err error) error {
 
 // report logs what went wrong where no caller is.
 func (s *Store) report(step string, err error) {
-	s.opts.Logger.Error("store: "+step, "error", err.Error())
+	s.opts.Logger.Error("store upkeep failed", "step", step, "error", err.Error())
 }

@@ -149,7 +149,7 @@ func (c *checker) subjects(context.Context) error {
 		at, err := decodePosition(value)
 		if len(key) != 1+len(of) || err != nil {
 			c.r.problem("subject key %x is damaged", key)
-			return nil
+			return nil //nolint:nilerr // damage is told in the report
 		}
 		copy(of[:], key[1:])
 		c.complete[of] = at

@@ -70,7 +70,7 @@ func work(s *badgerstore.Store, m *storetest.Machine, w int) error {
 		if err := add(s, m, of, numbered(w, n)); err != nil {
 			return err
 		}
-		if _, err := os.Stdout.WriteString(fmt.Sprintf("add %d %d\n", w, n)); err != nil {
+		if _, err := fmt.Fprintf(os.Stdout, "add %d %d\n", w, n); err != nil {
 			return err
 		}
 	}
@@ -98,7 +98,7 @@ func eraseAll(s *badgerstore.Store, m *storetest.Machine) error {
 		if _, err := s.Erase(context.Background(), store.Header{Kind: storetest.KindErase, Subject: of}, nil); err != nil {
 			return err
 		}
-		if _, err := os.Stdout.WriteString(fmt.Sprintf("erase %d\n", n)); err != nil {
+		if _, err := fmt.Fprintf(os.Stdout, "erase %d\n", n); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -333,12 +334,12 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // scratch
 	count := func(r store.Reader, e *store.Entry, w store.Writer) error {
 		key := store.Key('n', e.Subject)
 		old, _, err := r.Get(key)
 		if err == nil {
-			w.Put(key, append(old[:len(old):len(old)], '|'))
+			w.Put(key, append(slices.Clip(old), '|'))
 		}
 		return err
 	}
