@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/rebound-engine/rebound/store"
@@ -213,7 +214,7 @@ func (l *Log) begin(f File, first store.Position) (*segment, error) {
 	}
 	l.segMu.Lock()
 	defer l.segMu.Unlock()
-	l.segments = append(l.segments[:len(l.segments):len(l.segments)], s)
+	l.segments = append(slices.Clip(l.segments), s)
 	return s, nil
 }
 
