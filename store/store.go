@@ -168,5 +168,5 @@ var (
 	// ErrVersion: the folder was written in a format this build does not read.
 	ErrVersion = errors.New("store format not supported")
 	// Stop ends a Scan or Range without an error.
-	Stop = errors.New("stop") //nolint:errname // no failure: a signal between caller and callee, as fs.SkipAll is
+	Stop = errors.New("stop") //nolint:errname,staticcheck // no failure: a signal between caller and callee, as fs.SkipAll is
 )
