@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/rebound-engine/rebound/models"
 )
@@ -122,7 +123,7 @@ func (t *trainSet) grow(g *grower, s *BoostSettings, round int, raw []float64, g
 	if s.RowFraction > 0 && s.RowFraction < 1 {
 		var left []int32
 		rows, left = sampleRows(newStream(s.Seed, 1, uint64(round)), t.rows, s.RowFraction)
-		out = append(left, t.valid...)
+		out = slices.Concat(left, t.valid)
 	}
 	use := sampleColumns(newStream(s.Seed, 2, uint64(round)), len(t.bins.f), s.ColumnFraction)
 	var leaves [][]int32

@@ -4,14 +4,13 @@ import "github.com/rebound-engine/rebound/internal/splitmix"
 
 // treeGrower is the scratch of one goroutine.
 type treeGrower struct {
-	g        *forestGrower
-	pool     []*histPool
-	scratch  []int32
-	order    []int
-	stream   *stream
-	out      *binTree
-	value    []float64
-	estimate []int32
+	g       *forestGrower
+	pool    []*histPool
+	scratch []int32
+	order   []int
+	stream  *stream
+	out     *binTree
+	value   []float64
 }
 
 func newTreeGrower(g *forestGrower) *treeGrower {

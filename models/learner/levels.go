@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // fitLevels trains a learner of levels on rows: method "s" pools the arms
@@ -81,7 +82,7 @@ func (m *Boosted) forArm(base *Bins, values []float64) *Boosted {
 			out.base += r.to.leaf[0] // a constant for this arm
 			continue
 		}
-		r.to.cover = append(r.nodeCover, r.leafCover...)
+		r.to.cover = slices.Concat(r.nodeCover, r.leafCover)
 		out.trees = append(out.trees, r.to)
 	}
 	return out

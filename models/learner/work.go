@@ -2,6 +2,7 @@ package learner
 
 import (
 	"math"
+	"slices"
 
 	"github.com/rebound-engine/rebound/models"
 )
@@ -34,7 +35,7 @@ func newWork(d *Dataset, folds int, seed uint64, threads int) (*work, error) {
 	w.fold = foldsOf(d, folds, seed)
 	w.bins = NewBins(d.Features, d.X, threads)
 	extra, values := armColumns(d)
-	features, cols := d.Features[:len(d.Features):len(d.Features)], d.X[:len(d.X):len(d.X)]
+	features, cols := slices.Clip(d.Features), slices.Clip(d.X)
 	for k, f := range extra {
 		col := make([]float64, d.Rows())
 		for i, arm := range d.Arm {
