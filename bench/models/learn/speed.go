@@ -16,7 +16,7 @@ func speed(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // read only
 	d, err := learner.ReadHillstrom(f, "visit", "probability")
 	if err != nil {
 		return err
