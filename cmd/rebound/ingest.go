@@ -18,7 +18,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc"
 
 	"github.com/rebound-engine/rebound/engine/profile"
 	"github.com/rebound-engine/rebound/internal/ingest"
@@ -54,12 +53,12 @@ where it stopped; recording an event twice changes nothing.`,
 		Example: "  rebound ingest sales.csv.gz --mapping mapping.yaml --store ./store",
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, arg []string) error {
-			i := &ingestion{app: a, table: arg[0], rejects: rejects, state: state}
+			i := &ingestion{app: a, table: arg[0], rejects: rejects, stateFile: state}
 			if i.rejects == "" {
 				i.rejects = arg[0] + ".rejects.csv"
 			}
-			if i.state == "" {
-				i.state = arg[0] + ".ingest.json"
+			if i.stateFile == "" {
+				i.stateFile = arg[0] + ".ingest.json"
 			}
 			return i.run(cmd.Context(), mapping)
 		},
@@ -75,26 +74,38 @@ where it stopped; recording an event twice changes nothing.`,
 
 // ingestion is one run of the verb.
 type ingestion struct {
-	app                   *app
-	table, rejects, state string
+	app                       *app
+	table, rejects, stateFile string
 
-	client      pb.EventServiceClient
-	fingerprint string
-	skip        int // events an interrupted run has acknowledged
-	seen        int
-	probed      bool // the first batch has shown whether the store has what the state file says
-	batch       []*pb.Event
-	size        int
-	report      ingestReport
-	rejectFile  *os.File
-	rejectCSV   *csv.Writer
+	client     pb.EventServiceClient
+	before     progress // of an interrupted run
+	probe      int      // the last event the interrupted run saw recorded; 0: none
+	state      progress // of this run
+	early      int      // accepted before it showed that before is of another store
+	seen       int
+	batch      []*pb.Event
+	numbers    []int // of the events in the batch
+	size       int
+	report     ingestReport
+	rejectFile *os.File
+	rejectCSV  *csv.Writer
 }
 
 // progress is the state file.
 type progress struct {
 	Fingerprint  string `json:"fingerprint"`
-	Acknowledged int    `json:"acknowledged"`
+	Acknowledged int    `json:"acknowledged"`       // events, in the order of the table
+	Rejected     []int  `json:"rejected,omitempty"` // which of them the store refused, counted from 1
 }
+
+// refused tells whether the store refused the n-th event.
+func (p *progress) refused(n int) bool {
+	_, ok := slices.BinarySearch(p.Rejected, n)
+	return ok
+}
+
+// errOtherStore says that the store lacks what the state file says it has.
+var errOtherStore = errors.New("the state file is of another store")
 
 func (i *ingestion) run(ctx context.Context, mappingFile string) (err error) {
 	data, err := os.ReadFile(mappingFile)
@@ -111,11 +122,19 @@ func (i *ingestion) run(ctx context.Context, mappingFile string) (err error) {
 	}
 	defer s.Close()
 	i.client = s.Events
-	i.report.EventsRejected = map[string]int{}
-	if err := i.readTable(ctx, m, data); err != nil {
+	if err := i.resume(); err != nil {
 		return err
 	}
-	if err := os.Remove(i.state); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err = i.readTable(ctx, m, data)
+	if errors.Is(err, errOtherStore) {
+		i.before = progress{}
+		err = i.readTable(ctx, m, data)
+	}
+	if err != nil {
+		return err
+	}
+	i.report.Accepted, i.report.Duplicates = i.report.Accepted+i.early, i.report.Duplicates-i.early
+	if err := os.Remove(i.stateFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return i.app.print(&i.report, i.reportTable)
@@ -131,10 +150,7 @@ func (i *ingestion) readTable(ctx context.Context, m *ingest.Mapping, mapping []
 	if err != nil {
 		return err
 	}
-	i.fingerprint = ingest.Fingerprint(mapping, filepath.Base(i.table), info.Size())
-	if err := i.resume(); err != nil {
-		return err
-	}
+	i.begin(ingest.Fingerprint(mapping, filepath.Base(i.table), info.Size()))
 	bar := i.app.progressBar("ingest", info.Size())
 	defer bar.done()
 	table, err := decompress(bar.reader(file), i.table)
@@ -145,10 +161,14 @@ func (i *ingestion) readTable(ctx context.Context, m *ingest.Mapping, mapping []
 	if err != nil {
 		return fmt.Errorf("table %s: %w", i.table, err)
 	}
-	i.report.Counts, err = reader.Read(ctx, func(e *profile.Event) error { return i.add(ctx, e) })
+	counts, err := reader.Read(ctx, func(e *profile.Event) error { return i.add(ctx, e) })
 	if err == nil {
 		err = i.flush(ctx)
 	}
+	if err == nil && i.seen < i.probe {
+		err = errOtherStore
+	}
+	i.report.Counts = counts
 	return errors.Join(err, i.closeRejects())
 }
 
@@ -164,80 +184,101 @@ func decompress(r io.Reader, name string) (io.Reader, error) {
 	return bufio.NewReaderSize(z, 1<<16), nil
 }
 
-// resume reads how far an interrupted run over the same table and mapping came.
+// resume reads how far an interrupted run came.
 func (i *ingestion) resume() error {
-	data, err := os.ReadFile(i.state)
+	data, err := os.ReadFile(i.stateFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	var p progress
-	if err := json.Unmarshal(data, &p); err != nil {
-		return fmt.Errorf("state file %s: %w; delete it to begin again (nothing is recorded twice)", i.state, err)
-	}
-	if p.Fingerprint == i.fingerprint {
-		i.skip = p.Acknowledged
+	if err := json.Unmarshal(data, &i.before); err != nil {
+		return fmt.Errorf("state file %s: %w; delete it to begin again (nothing is recorded twice)", i.stateFile, err)
 	}
 	return nil
 }
 
+// begin starts at the first row, with what the interrupted run did if it read the same table by the same mapping.
+func (i *ingestion) begin(fingerprint string) {
+	if i.before.Fingerprint != fingerprint {
+		i.before = progress{}
+	}
+	for i.probe = i.before.Acknowledged; i.probe > 0 && i.before.refused(i.probe); {
+		i.probe--
+	}
+	i.state = progress{Fingerprint: fingerprint}
+	i.report = ingestReport{EventsRejected: map[string]int{}}
+	i.seen, i.batch, i.numbers, i.size = 0, nil, nil, 0
+}
+
+// add sends an event, unless the interrupted run has. What the store refused
+// then is sent again, for the reject file.
 func (i *ingestion) add(ctx context.Context, e *profile.Event) error {
 	i.seen++
-	if i.probed && i.seen <= i.skip {
+	if i.seen < i.probe && !i.before.refused(i.seen) {
 		i.report.Resumed++
 		return nil
 	}
 	m := server.EventMessage(e)
-	i.batch = append(i.batch, m)
+	i.batch, i.numbers = append(i.batch, m), append(i.numbers, i.seen)
 	i.size += m.SizeVT()
-	if len(i.batch) < ingestBatch && i.size < ingestBytes {
+	if len(i.batch) < ingestBatch && i.size < ingestBytes && i.seen != i.probe {
 		return nil
 	}
 	return i.flush(ctx)
 }
 
-// flush records the batch and notes what is acknowledged.
+// flush records the batch and notes what is acknowledged. The batch that ends
+// with the probe tells whether the store has what the interrupted run sent, all
+// of it, since it sent in order; the state file is gone meanwhile, so that a kill here begins again.
 func (i *ingestion) flush(ctx context.Context) error {
 	if len(i.batch) == 0 {
 		return nil
 	}
-	resp, err := i.client.RecordEvents(ctx, &pb.RecordEventsRequest{Events: i.batch}, grpc.WaitForReady(true))
-	if err != nil {
-		return err
-	}
-	for n, r := range resp.GetResults() {
-		switch r.GetStatus() {
-		case pb.EventStatus_EVENT_STATUS_ACCEPTED:
-			i.report.Accepted++
-		case pb.EventStatus_EVENT_STATUS_DUPLICATE:
-			i.report.Duplicates++
-		default:
-			i.report.EventsRejected[r.GetReason()]++
-			if err := i.writeReject([]string{"", r.GetReason(), r.GetDetail(), i.batch[n].GetEventId()}); err != nil {
-				return err
-			}
+	if i.seen == i.probe {
+		if err := os.Remove(i.stateFile); err != nil {
+			return err
 		}
 	}
-	i.batch, i.size = i.batch[:0], 0
-	if !i.probed {
-		i.probe()
-	}
-	data, err := json.Marshal(progress{Fingerprint: i.fingerprint, Acknowledged: i.seen})
+	results, err := recordBatch(ctx, i.client, i.batch)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(i.state, data, 0o600)
+	for n, r := range results {
+		if err := i.count(n, r); err != nil {
+			return err
+		}
+	}
+	if i.seen == i.probe && results[len(results)-1].GetStatus() != pb.EventStatus_EVENT_STATUS_DUPLICATE {
+		i.early = i.report.Accepted
+		return errOtherStore
+	}
+	i.batch, i.numbers, i.size = i.batch[:0], i.numbers[:0], 0
+	if i.seen < i.probe {
+		return nil
+	}
+	i.state.Acknowledged = i.seen
+	data, err := json.Marshal(i.state)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(i.stateFile, data, 0o600)
 }
 
-// probe looks at the first batch, which is always sent: a store that does not
-// have its events is not the one the interrupted run wrote to, and gets all of them.
-func (i *ingestion) probe() {
-	i.probed = true
-	if i.report.Accepted > 0 {
-		i.skip = 0
+// count notes what became of the batch's n-th event.
+func (i *ingestion) count(n int, r *pb.EventResult) error {
+	switch r.GetStatus() {
+	case pb.EventStatus_EVENT_STATUS_ACCEPTED:
+		i.report.Accepted++
+	case pb.EventStatus_EVENT_STATUS_DUPLICATE:
+		i.report.Duplicates++
+	default:
+		i.report.EventsRejected[r.GetReason()]++
+		i.state.Rejected = append(i.state.Rejected, i.numbers[n])
+		return i.writeReject([]string{"", r.GetReason(), r.GetDetail(), i.batch[n].GetEventId()})
 	}
+	return nil
 }
 
 func (i *ingestion) reject(r ingest.Reject) error {
@@ -264,7 +305,9 @@ func (i *ingestion) closeRejects() error {
 		return nil
 	}
 	i.rejectCSV.Flush()
-	return errors.Join(i.rejectCSV.Error(), i.rejectFile.Close())
+	err := errors.Join(i.rejectCSV.Error(), i.rejectFile.Close())
+	i.rejectCSV = nil
+	return err
 }
 
 func (i *ingestion) reportTable(w io.Writer) {

@@ -167,6 +167,18 @@ func TestHeaderErrors(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `no column "Qty"; it has Code, Customer`) {
 		t.Error(err)
 	}
+	_, err = ingest.NewReader(mapping(t, mappingText), strings.NewReader("Invoice,Code,Qty,Date,Price,Customer,Qty\n"), nil)
+	if err == nil || !strings.Contains(err.Error(), `column "Qty" twice`) {
+		t.Error(err)
+	}
+}
+
+// Columns no mapping reads may share a name, as empty ones do.
+func TestUnreadColumnsOfOneName(t *testing.T) {
+	events, _, rejects := read(t, mappingText, "Invoice,Code,Qty,Date,Price,Customer,,\n1,A,2,2011-07-01 10:00:00,1.25,7,x,y\n")
+	if len(events) != 1 || len(rejects) != 0 {
+		t.Errorf("%d events, rejects %+v", len(events), rejects)
+	}
 }
 
 // The real table: counts as its README states them.

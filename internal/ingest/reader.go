@@ -58,6 +58,7 @@ type Reader struct {
 	mapping  *Mapping
 	location *time.Location
 	csv      *csv.Reader
+	width    int // columns of the table
 	col      map[string]int
 	ret      *matcher
 	exclude  []*matcher
@@ -110,12 +111,19 @@ func (r *Reader) header() error {
 	if err != nil {
 		return fmt.Errorf("header line: %w", err)
 	}
+	r.width = len(names)
 	r.col = make(map[string]int, len(names))
+	twice := map[string]bool{}
 	for i, n := range names {
-		r.col[strings.TrimPrefix(strings.Clone(n), "\ufeff")] = i
+		n = strings.TrimPrefix(strings.Clone(n), "\ufeff")
+		_, twice[n] = r.col[n]
+		r.col[n] = i
 	}
 	column := func(name string) (int, error) {
 		i, ok := r.col[name]
+		if twice[name] {
+			return 0, fmt.Errorf("the table has column %q twice", name)
+		}
 		if !ok {
 			return 0, fmt.Errorf("the table has no column %q; it has %s", name, strings.Join(slices.SortedFunc(keys(r.col), strings.Compare), ", "))
 		}
@@ -197,8 +205,8 @@ func (r *Reader) Counts() Counts { return r.counts }
 
 // take puts one row where it belongs.
 func (r *Reader) take(row []string) error {
-	if len(row) != len(r.col) {
-		return r.reject(row, "MALFORMED", fmt.Sprintf("%d fields, the header has %d", len(row), len(r.col)))
+	if len(row) != r.width {
+		return r.reject(row, "MALFORMED", fmt.Sprintf("%d fields, the header has %d", len(row), r.width))
 	}
 	anonymous := strings.TrimSpace(r.cell(row, r.mapping.Customer.Column)) == ""
 	if !insert(r.seen, row...) {
