@@ -16,7 +16,7 @@ func (a *app) budgetCmd() *cobra.Command {
 		Short: "Show budgets: limit, reserved, settled and shadow price",
 		Args:  args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.connect(cmd.Context())
+			s, err := a.connectExisting(cmd.Context())
 			if err != nil {
 				return err
 			}

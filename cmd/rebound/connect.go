@@ -4,14 +4,17 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/rebound-engine/rebound/client"
+	"github.com/rebound-engine/rebound/store"
 )
 
 const (
@@ -37,7 +40,33 @@ func (a *app) connect(ctx context.Context) (*session, error) {
 	}
 	cfg := defaultNodeConfig()
 	cfg.Store, cfg.Policies, cfg.Clock = a.store, a.bundle, a.clock
-	return openSession(ctx, cfg, slog.New(slog.NewTextHandler(a.errOut, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	s, err := openSession(ctx, cfg, slog.New(slog.NewTextHandler(a.errOut, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if errors.Is(err, store.ErrLocked) {
+		err = fmt.Errorf("%w (if it serves, give its --addr instead of --store)", err)
+	}
+	return s, err
+}
+
+// connectExisting is connect for verbs that only look: they do not make a store.
+func (a *app) connectExisting(ctx context.Context) (*session, error) {
+	if a.store != "" {
+		if err := holdsStore(a.store); err != nil {
+			return nil, err
+		}
+	}
+	return a.connect(ctx)
+}
+
+// holdsStore refuses a folder that is not there or empty, which opening would turn into a new store.
+func holdsStore(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	if len(entries) == 0 {
+		return fmt.Errorf("store %s: the folder is empty; rebound ingest and rebound serve make a store", dir)
+	}
+	return nil
 }
 
 // patient are the client's deadlines for commands: people wait longer than tills.

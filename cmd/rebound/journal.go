@@ -95,7 +95,7 @@ func (a *app) journalQueryCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := a.connect(cmd.Context())
+			s, err := a.connectExisting(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -161,7 +161,7 @@ func (a *app) journalTailCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := a.connect(cmd.Context())
+			s, err := a.connectExisting(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -14,6 +14,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/rebound-engine/rebound/client"
+	"github.com/rebound-engine/rebound/rules"
 )
 
 func main() {
@@ -48,11 +51,14 @@ func usageErrorf(format string, args ...any) error {
 
 func exitCode(err error) int {
 	var e *exitError
+	var problems *rules.DiagnosticsError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &e):
 		return e.code
+	case errors.As(err, &problems), errors.Is(err, client.ErrBundleRefused):
+		return exitCompile
 	default:
 		return exitFailed
 	}

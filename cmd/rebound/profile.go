@@ -37,7 +37,7 @@ func (a *app) profileGetCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := a.connect(cmd.Context())
+			s, err := a.connectExisting(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -89,7 +89,7 @@ func (a *app) profileExportCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := a.connect(cmd.Context())
+			s, err := a.connectExisting(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -130,7 +130,7 @@ func (a *app) profileEraseCmd() *cobra.Command {
 			if !yes {
 				return usageErrorf("erasing %s cannot be undone; repeat with --yes", arg[0])
 			}
-			s, err := a.connect(cmd.Context())
+			s, err := a.connectExisting(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/status"
+
+	"github.com/rebound-engine/rebound/client"
 )
 
 // formatsKey annotates a command with the output formats it has, if they are
@@ -36,17 +39,58 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
+	started := false
+	prepare(root, &started)
 	err := root.ExecuteContext(ctx)
+	if err != nil && !started {
+		err = asUsage(err)
+	}
 	if err != nil {
 		fmt.Fprintln(errOut, "rebound: "+message(err)) //nolint:errcheck // nowhere left to say it
 	}
 	return exitCode(err)
 }
 
-// message takes the gRPC frame off a status error: the caller wants the sentence.
+// prepare notes when a verb's work starts, and makes groups of verbs refuse what is none of theirs.
+func prepare(cmd *cobra.Command, started *bool) {
+	for _, c := range cmd.Commands() {
+		prepare(c, started)
+	}
+	switch work := cmd.RunE; {
+	case work != nil:
+		cmd.RunE = func(c *cobra.Command, arg []string) error {
+			*started = true
+			return work(c, arg)
+		}
+	case cmd.HasParent() && cmd.HasSubCommands() && cmd.Run == nil:
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(c *cobra.Command, arg []string) error {
+			if len(arg) > 0 {
+				return usageErrorf("unknown command %q; see %s --help", arg[0], c.CommandPath())
+			}
+			return c.Help()
+		}
+	}
+}
+
+// asUsage gives an error from before a verb's work the usage exit code, unless it has one.
+func asUsage(err error) error {
+	var e *exitError
+	if errors.As(err, &e) {
+		return err
+	}
+	return &exitError{exitUsage, err}
+}
+
+// message is what a person reads: of a refused call its code, its reason and the sentence.
 func message(err error) string {
+	var refused *client.Error
+	if errors.As(err, &refused) {
+		code := refused.Code.String() + ": "
+		return code + strings.TrimPrefix(err.Error(), code)
+	}
 	if s, ok := status.FromError(err); ok && s.Message() != "" {
-		return strings.TrimSpace(fmt.Sprintf("%s: %s", s.Code(), s.Message()))
+		return s.Code().String() + ": " + s.Message()
 	}
 	return err.Error()
 }

@@ -81,7 +81,7 @@ func parseDays(text string) (time.Duration, error) {
 
 // examples opens the folder's log and reads the returns.
 func (l *logFlags) examples(ctx context.Context, o engine.TrainingOptions) ([]engine.TrainingRow, error) {
-	if _, err := os.Stat(l.store); err != nil {
+	if err := holdsStore(l.store); err != nil {
 		return nil, err
 	}
 	s, err := badgerstore.Open(l.store, storeOptions(defaultNodeConfig(), engine.NewLedger(), nil))
