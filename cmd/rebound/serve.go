@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,7 +29,7 @@ there is no TLS and no authentication yet.`,
 		Example: "  rebound serve --store ./store --policies ./policies --watch",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := configure(&cfg, configFile, cmd.Flags()); err != nil {
+			if err := errors.Join(configure(configFile, cmd.LocalNonPersistentFlags()), cfg.validate()); err != nil {
 				return &exitError{exitUsage, err}
 			}
 			return a.serve(cmd, cfg)
@@ -69,9 +70,10 @@ func serveFlags(f *pflag.FlagSet, cfg *nodeConfig) {
 	f.DurationVar(&s.ConnectionTimeout, "connection-timeout", s.ConnectionTimeout, "how long a new connection may take to introduce itself")
 }
 
-// configure lays file, environment and changed flags over the defaults, and
-// refuses keys it does not know, all at once.
-func configure(cfg *nodeConfig, configFile string, flags *pflag.FlagSet) error {
+// configure lays file and environment under the flags that were given, and
+// refuses keys it does not know and values that do not fit, all at once. Unknown
+// variables of the environment are left alone: others may use the prefix.
+func configure(configFile string, flags *pflag.FlagSet) error {
 	k := koanf.New(".")
 	if configFile != "" {
 		if err := k.Load(file.Provider(configFile), yaml.Parser()); err != nil {
@@ -79,10 +81,8 @@ func configure(cfg *nodeConfig, configFile string, flags *pflag.FlagSet) error {
 		}
 	}
 	known := map[string]bool{}
-	flags.VisitAll(func(f *pflag.Flag) { known[setting(f.Name)] = true })
-	if err := unknownSettings(k, known, configFile); err != nil {
-		return err
-	}
+	flags.VisitAll(func(f *pflag.Flag) { known[setting(f.Name)] = f.Name != "config" && f.Name != "help" })
+	unknown := unknownSettings(k, known, configFile)
 	err := k.Load(env.Provider(".", env.Opt{Prefix: "REBOUND_", TransformFunc: func(key, value string) (string, any) {
 		key = strings.ToLower(strings.TrimPrefix(key, "REBOUND_"))
 		if !known[key] {
@@ -93,7 +93,7 @@ func configure(cfg *nodeConfig, configFile string, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	return applySettings(k, flags)
+	return errors.Join(unknown, applySettings(k, flags))
 }
 
 // setting is a flag's name in files and the environment.
@@ -102,7 +102,7 @@ func setting(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
 func unknownSettings(k *koanf.Koanf, known map[string]bool, name string) error {
 	var bad []string
 	for _, key := range k.Keys() {
-		if !known[key] || key == "config" {
+		if !known[key] {
 			bad = append(bad, key)
 		}
 	}
