@@ -76,7 +76,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.PendingBytes, 128<<20)
 	setDefault(&o.MemTableSize, 64<<20)
 	setDefault(&o.MinFree, 256<<20)
-	setDefault(&o.FlushEvery, time.Second)
+	setDefault(&o.FlushEvery, 250*time.Millisecond)
 	setDefault(&o.CheckpointEvery, time.Minute)
 	return o
 }
