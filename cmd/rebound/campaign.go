@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -208,6 +209,9 @@ func writeWhole(path string, write func(io.Writer) error) error {
 	return os.Rename(path+".new", path)
 }
 
+// phaseNames are what the phases of a tournament do, in plain words.
+var phaseNames = map[string]string{"nuisance": "outcomes", "trial": "candidates", "fit": "refit", "interval": "intervals"}
+
 // phaseBar shows a bar per phase of a tournament.
 type phaseBar struct {
 	app   *app
@@ -219,7 +223,7 @@ type phaseBar struct {
 func (p *phaseBar) show(s learner.Progress) {
 	if p.bar == nil || s.Phase != p.phase {
 		p.done()
-		p.phase, p.at, p.bar = s.Phase, 0, p.app.progressBar(fmt.Sprintf("%-8s", s.Phase), int64(s.Total))
+		p.phase, p.at, p.bar = s.Phase, 0, p.app.progressBar(fmt.Sprintf("%-10s", cmp.Or(phaseNames[s.Phase], s.Phase)), int64(s.Total))
 	}
 	p.bar.add(s.Done - p.at)
 	p.at = s.Done
