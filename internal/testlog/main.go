@@ -152,7 +152,7 @@ func (r *report) summary(out io.Writer) bool {
 	for _, f := range r.failed {
 		fmt.Fprintln(out, "FAIL", f)
 	}
-	fmt.Fprintf(out, "%d packages, %d tests passed, %d failed, %d skipped\n", r.packages, r.passed, len(r.failed), len(r.skipped))
+	fmt.Fprintf(out, "packages: %d\ntests: %d passed, %d failed, %d skipped\n", r.packages, r.passed, len(r.failed), len(r.skipped))
 	if r.strict && len(r.skipped) > 0 {
 		fmt.Fprintln(out, "FAIL: the data folder is there, so nothing may skip")
 		return false

@@ -40,7 +40,7 @@ func TestSkipsCountOnlyWhereTheDataAre(t *testing.T) {
 	if !ok {
 		t.Errorf("a skip without data failed:\n%s", text)
 	}
-	for _, want := range []string{"# a line that is no event", "ok  \tp\t0.1s", "SKIP p TestData: x_test.go:3: no data", "1 packages, 1 tests passed, 0 failed, 1 skipped"} {
+	for _, want := range []string{"# a line that is no event", "ok  \tp\t0.1s", "SKIP p TestData: x_test.go:3: no data", "tests: 1 passed, 0 failed, 1 skipped"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
