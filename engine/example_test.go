@@ -79,10 +79,11 @@ func Example() {
 	fmt.Println(b.Reserved, "of", b.Limit, "cents are reserved", err)
 	// Output:
 	// The customer gets five-off (amount off the next purchase).
-	// It is worth 5.80 USD, the most of the 2 candidates that fit, and was drawn with a chance of 100.0 %.
+	// It is worth 5.80 USD, and none of the 2 candidates that fit is worth more.
+	// It was drawn with a chance of 100.0 %.
 	// Another purchase has a chance of 20.0 % without it and 50.0 % with it, as the policy assumes.
 	// It adds 5.80 USD to the goal margin.
 	// It is expected to cost 5.00 USD and may cost 5.00 USD at most.
-	// Without consent nothing personal was used.
+	// Without consent no personal data was used.
 	// 500 of 10000 cents are reserved <nil>
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/rebound-engine/rebound/rules"
 )
 
 // figures lists the path and the arithmetic for engineers.
@@ -83,5 +85,6 @@ func refusedAt(c *Candidate) string {
 	case c.Rule.File == "":
 		return fmt.Sprintf(", %s", c.Reason)
 	}
-	return fmt.Sprintf(", %s by %s (%s:%d:%d)", c.Reason, c.Rule.ID, c.Rule.File, c.Rule.Line, c.Rule.Column)
+	at := rules.Position{File: c.Rule.File, Line: c.Rule.Line, Column: c.Rule.Column}
+	return fmt.Sprintf(", %s by %s (%s)", c.Reason, c.Rule.ID, at)
 }

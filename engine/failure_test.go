@@ -196,6 +196,11 @@ func TestLadder(t *testing.T) {
 			if degraded := len(d.Degraded) > 0; degraded != (c.rung != engine.RungModel) {
 				t.Errorf("degraded %v", d.Degraded)
 			}
+			for v := engine.VoiceEngineer; v <= engine.VoiceAssociate; v++ {
+				if wrong := checkExplanation(d, v, engine.Narrate(d, v)); len(wrong) > 0 {
+					t.Errorf("%s: %s", v, wrong)
+				}
+			}
 		})
 	}
 }

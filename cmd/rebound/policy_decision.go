@@ -48,10 +48,15 @@ func termsOf(m *pb.Offer) *engine.Terms {
 	if m == nil {
 		return nil
 	}
-	return &engine.Terms{
+	t := &engine.Terms{
 		OfferID: m.GetOfferId(), Kind: m.GetKind(), Ceiling: m.GetCeiling().GetMinorUnits(),
 		ValidFrom: m.GetValidFrom().AsTime(), Expires: m.GetExpiresAt().AsTime(), Categories: m.GetCategories(),
 	}
+	for _, p := range m.GetParams() {
+		_, text := p.GetValue().(*pb.OfferParam_Text)
+		t.Params = append(t.Params, engine.Param{Name: p.GetName(), Number: p.GetNumber(), Text: p.GetText(), IsText: text})
+	}
+	return t
 }
 
 func candidateOf(m *pb.Candidate) engine.Candidate {

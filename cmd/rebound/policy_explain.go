@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -107,7 +106,7 @@ func (x *explanation) whatIf(ctx context.Context, dir string, voice engine.Voice
 	text := engine.Narrate(decision, voice)
 	if voice == engine.VoiceEngineer {
 		policy, _ := b.Policy(decision.Scope)
-		text += verdicts(policy, outcome)
+		text += engine.NarrateRules(policy, decision, outcome)
 	}
 	return x.print(decision, text)
 }
@@ -160,55 +159,4 @@ func (x *explanation) print(d *engine.Decision, text string) error {
 	return x.app.print(data, func(w io.Writer) {
 		io.WriteString(w, text) //nolint:errcheck // tabwriter keeps the first error for Flush
 	})
-}
-
-// verdicts lists every rule of the chain with what it said of each candidate.
-func verdicts(p *rules.Policy, o *rulestest.Outcome) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "scopes: %s\n", strings.Join(quoted(p.Chain), " -> "))
-	for _, c := range o.Candidates {
-		if c.Frame == nil {
-			continue
-		}
-		fmt.Fprintf(&b, "rules for %s:\n", c.Offer)
-		for _, r := range p.Constraints {
-			verdict(&b, "constraint", r, c.Frame)
-		}
-		for _, r := range p.Guardrails {
-			verdict(&b, "guardrail", r, c.Frame)
-		}
-		for _, offer := range p.Offers {
-			if offer.ID == c.Offer && offer.Eligible != nil {
-				verdict(&b, "offer", rules.Rule{ID: "eligible", When: offer.Eligible, Source: offer.Eligible.Source()}, c.Frame)
-			}
-		}
-	}
-	return b.String()
-}
-
-// verdict writes what one rule says, with the values of its parts unless it holds.
-func verdict(b *strings.Builder, kind string, r rules.Rule, f *rules.Frame) {
-	ok, err := r.When.Bool(f)
-	word := "holds"
-	switch {
-	case err != nil:
-		word = "not reached" // what it reads did not exist yet when the candidate was refused
-	case !ok:
-		word = "refuses"
-	}
-	fmt.Fprintf(b, "  %-11s %s %s (%s): %s\n", word, kind, r.ID, r.Source.Position, strings.Join(strings.Fields(r.When.Text()), " "))
-	if word != "refuses" {
-		return
-	}
-	for _, v := range r.When.Trace(f) {
-		fmt.Fprintf(b, "  %s%s = %s\n", strings.Repeat("  ", v.Depth+6), strings.Join(strings.Fields(v.Text), " "), v.Value)
-	}
-}
-
-func quoted(list []string) []string {
-	out := make([]string, len(list))
-	for i, s := range list {
-		out[i] = fmt.Sprintf("%q", s)
-	}
-	return out
 }
