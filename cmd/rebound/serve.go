@@ -131,6 +131,7 @@ func applySettings(k *koanf.Koanf, flags *pflag.FlagSet) error {
 }
 
 func (a *app) serve(cmd *cobra.Command, cfg nodeConfig) error {
+	tuneMemory()
 	log := newLogger(a.errOut, cfg)
 	n, err := openNode(cmd.Context(), cfg, log)
 	if err != nil {
