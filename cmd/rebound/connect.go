@@ -91,9 +91,9 @@ func openSession(ctx context.Context, cfg nodeConfig, log *slog.Logger) (*sessio
 	return &session{Client: c, node: n}, nil
 }
 
-// openLoopback opens a folder and serves it on a free port of loopback.
-func openLoopback(ctx context.Context, cfg nodeConfig, log *slog.Logger) (*session, error) {
-	cfg.Server.Address, cfg.Server.MetricsAddress, cfg.Server.Socket = "127.0.0.1:0", "", ""
+// openLoopback opens a folder and serves it on an address of loopback; port 0 is a free one.
+func openLoopback(ctx context.Context, cfg nodeConfig, addr string, log *slog.Logger) (*session, error) {
+	cfg.Server.Address, cfg.Server.MetricsAddress, cfg.Server.Socket = addr, "", ""
 	cfg.Server.MaxDeadline = maxCommandTime
 	n, err := openNode(ctx, cfg, log)
 	if err != nil {

@@ -128,12 +128,11 @@ func (d *demo) open(ctx context.Context) (err error) {
 	d.tally.init()
 	cfg := defaultNodeConfig()
 	cfg.Store, cfg.Clock, cfg.secrets = d.path("store"), "events", fixedSecrets("demo")
+	addr := "127.0.0.1:0"
 	if d.serve {
-		cfg.Server.Address = d.addr
-	} else {
-		cfg.Server.Address = "127.0.0.1:0"
+		addr = d.addr
 	}
-	d.session, err = openLoopback(ctx, cfg, slog.New(slog.NewTextHandler(d.app.errOut, &slog.HandlerOptions{Level: slog.LevelError})))
+	d.session, err = openLoopback(ctx, cfg, addr, slog.New(slog.NewTextHandler(d.app.errOut, &slog.HandlerOptions{Level: slog.LevelError})))
 	return err
 }
 

@@ -154,7 +154,7 @@ func (r *replay) open(ctx context.Context) (err error) {
 	cfg := defaultNodeConfig()
 	cfg.Store, cfg.Policies, cfg.Clock = r.store, r.policies, "events"
 	cfg.secrets = fixedSecrets(r.salt)
-	r.session, err = openLoopback(ctx, cfg, slog.New(slog.NewTextHandler(r.app.errOut, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	r.session, err = openLoopback(ctx, cfg, "127.0.0.1:0", slog.New(slog.NewTextHandler(r.app.errOut, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	return err
 }
 
