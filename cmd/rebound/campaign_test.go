@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -355,8 +356,9 @@ type parquetRow struct {
 func TestTrainReadsParquet(t *testing.T) {
 	var rows []parquetRow
 	text := "age,city,offer,spend\n"
+	random := rand.New(rand.NewPCG(1, 2))
 	for i := range 1200 {
-		r := parquetRow{Age: float64(i % 70), City: []string{"north", "south"}[i/3%2], Offer: []string{"none", "gift"}[splitmix64(uint64(i))%2]}
+		r := parquetRow{Age: float64(i % 70), City: []string{"north", "south"}[i/3%2], Offer: []string{"none", "gift"}[random.IntN(2)]}
 		r.Spend = r.Age / 10
 		if r.Offer == "gift" && r.City == "north" {
 			r.Spend += 4
