@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rebound-engine/rebound/internal/splitmix"
 	"github.com/rebound-engine/rebound/models"
 	"github.com/rebound-engine/rebound/models/learner"
 )
@@ -120,7 +121,7 @@ func (s testSplit) rows(d *learner.Dataset) (train, test []int) {
 	}
 	border := uint64(math.Ldexp(1-s.share, 64))
 	for i, first := range firstRows(d) {
-		if splitmix64(10*uint64(first)+s.salt) >= border {
+		if splitmix.Sum64(10*uint64(first)+s.salt) >= border {
 			test = append(test, i)
 		} else {
 			train = append(train, i)
@@ -153,14 +154,6 @@ func firstRows(d *learner.Dataset) []int {
 		}
 	}
 	return out
-}
-
-// splitmix64 is the generator of Steele, Lea and Flood (OOPSLA 2014) as a hash.
-func splitmix64(x uint64) uint64 {
-	z := x + 0x9E3779B97F4A7C15
-	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9
-	z = (z ^ (z >> 27)) * 0x94D049BB133111EB
-	return z ^ (z >> 31)
 }
 
 // align gives a dataset the features of a model: its order, and its numbers

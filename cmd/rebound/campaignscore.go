@@ -6,6 +6,7 @@ import (
 	"math"
 	"runtime"
 
+	"github.com/rebound-engine/rebound/internal/splitmix"
 	"github.com/rebound-engine/rebound/models"
 	"github.com/rebound-engine/rebound/models/learner"
 )
@@ -88,7 +89,7 @@ func outcomesByArm(d *learner.Dataset, train, test []int) ([][]float64, error) {
 	for fold := range uint64(outcomeFolds) {
 		var learn, rows, at []int
 		for k, i := range test {
-			if splitmix64(uint64(first[i]))%outcomeFolds == fold {
+			if splitmix.Sum64(uint64(first[i]))%outcomeFolds == fold {
 				rows, at = append(rows, i), append(at, k)
 			} else {
 				learn = append(learn, i)

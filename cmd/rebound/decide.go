@@ -87,9 +87,5 @@ func enumWord(s, prefix string) string {
 
 // money writes an amount with its currency, e.g. "12.50 USD".
 func money(m *pb.Money) string {
-	text, err := currency.Format(m.GetMinorUnits(), m.GetCurrencyCode())
-	if err != nil {
-		return fmt.Sprintf("%d minor units of %s", m.GetMinorUnits(), m.GetCurrencyCode())
-	}
-	return text + " " + m.GetCurrencyCode()
+	return currency.Text(m.GetMinorUnits(), m.GetCurrencyCode())
 }
