@@ -177,6 +177,9 @@ func (x *explanation) owes() {
 	for i := range d.Candidates {
 		if c := &d.Candidates[i]; c.Reason != "" {
 			x.owed("refusal of " + c.Offer)
+			if c.Scored && !c.Fits {
+				x.owed("worth of " + c.Offer)
+			}
 		}
 	}
 	if !d.Consent {

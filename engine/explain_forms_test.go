@@ -269,6 +269,12 @@ var reasonForms = []form{
 		x.detail(c, m[5])
 		x.note("refusal of " + m[1])
 	}),
+	says(engine.VoiceMerchandiser, `(\S+) would be worth `+money+`\.`, func(x *explanation, m []string) {
+		c := x.candidate(m[1])
+		x.want(c.Scored && !c.Fits, "it fits, or was not scored")
+		x.amount(m[2], c.Score)
+		x.note("worth of " + m[1])
+	}),
 	says(engine.VoiceMerchandiser, `(\S+) took no part in the draw \(([A-Z0-9_]+)\): (.*)\.`, func(x *explanation, m []string) {
 		c := x.candidate(m[1])
 		x.want(c.Fits && c.PChoice == 0 && string(c.Reason) == m[2], "it did, or its reason is %q", c.Reason)

@@ -86,6 +86,47 @@ func TestExplanationsTellTheTrace(t *testing.T) {
 	}
 }
 
+// Caution and caps, which the retailers' suites do not bring about.
+func TestExplanationsOfCautionAndCaps(t *testing.T) {
+	w := newWorld(t, policy(t, `    - id: weak
+      kind: bonus_credit
+      params: {amount: 3.00}
+      validity: 48h
+      liability: "3.00"
+      maxLiability: 3.00
+    - id: dear
+      kind: percent_off
+      params: {percent: 0.50}
+      validity: 48h
+      liability: offer.percent * basket.with
+      maxLiability: 20.00
+  bounds: {max_percent_off: 0.30, max_liability: 20.00}
+  selection: {requireLower: true}
+  caps:
+    - {id: once, counts: offered, limit: 1, window: 30d, per: profile}
+`))
+	reasons := map[engine.Reason]bool{}
+	basket := int64(6000)
+	for i := range 3 {
+		r := request(fmt.Sprint("r", i), "anna")
+		r.Basket = &basket
+		d := w.decide(r)
+		for _, c := range d.Candidates {
+			reasons[c.Reason] = true
+		}
+		for v := engine.VoiceEngineer; v <= engine.VoiceAssociate; v++ {
+			if text := engine.Narrate(d, v); len(checkExplanation(d, v, text)) > 0 {
+				t.Errorf("%s: %s\n%s", v, checkExplanation(d, v, text), text)
+			}
+		}
+	}
+	for _, want := range []engine.Reason{engine.ReasonLowerBound, engine.ReasonCapReached, engine.ReasonMaxPercentOff} {
+		if !reasons[want] {
+			t.Errorf("nothing was refused for %s: %v", want, reasons)
+		}
+	}
+}
+
 // explained is a decision to explain; outcome is nil if it was a live one.
 type explained struct {
 	d       *engine.Decision

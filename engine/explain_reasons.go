@@ -128,7 +128,7 @@ func (n *narrator) worth(c *Candidate) {
 	}
 }
 
-// refusals gives the reason of every refused candidate.
+// refusals gives the reason of every refused candidate, and its worth if it came so far.
 func (n *narrator) refusals() {
 	for i := range n.d.Candidates {
 		c := &n.d.Candidates[i]
@@ -138,6 +138,9 @@ func (n *narrator) refusals() {
 			n.say("%s took no part in the draw (%s)%s.", c.Offer, c.Reason, refusalDetail(c))
 		default:
 			n.say("%s was refused%s (%s)%s.", c.Offer, refusalRule(c), c.Reason, refusalDetail(c))
+			if c.Scored {
+				n.say("%s would be worth %s.", c.Offer, n.major(c.Score))
+			}
 		}
 	}
 }

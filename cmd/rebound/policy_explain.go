@@ -29,7 +29,9 @@ func (a *app) policyExplainCmd() *cobra.Command {
 		Use:   "explain [DIR]",
 		Short: "Explain a decision in plain words",
 		Long: `Explain tells why a customer gets an offer or none, in the words of an engineer, a
-merchandiser or a store associate (who learns nothing of the customer).
+merchandiser or a store associate (who learns nothing of the customer). The engineer
+also gets the path down the scopes, the arithmetic of every candidate and, with DIR,
+the verdict of every rule with its place in the files.
 
 With DIR the policies of that directory decide on a case of its test suites (--case)
 or on a request of your own (--request, --customer, --return: JSON objects in files).
