@@ -225,9 +225,12 @@ func (x *explanation) owesPassedOver() {
 		x.owesLift(x.candidate(best))
 		return
 	}
-	costly := slices.DeleteFunc(x.fits(), func(c engine.Candidate) bool { return c.ExpectedCost <= 0 })
-	if len(costly) > 0 {
-		closest := slices.MaxFunc(costly, func(a, b engine.Candidate) int { return cmp.Compare(a.Score, b.Score) })
+	fits := x.fits()
+	if costly := slices.DeleteFunc(x.fits(), func(c engine.Candidate) bool { return c.ExpectedCost <= 0 }); len(costly) > 0 {
+		fits = costly
+	}
+	if len(fits) > 0 {
+		closest := slices.MaxFunc(fits, func(a, b engine.Candidate) int { return cmp.Compare(a.Score, b.Score) })
 		x.owed("closest")
 		x.owesLift(&closest)
 	}

@@ -132,6 +132,15 @@ var verdictForms = []form{
 		x.cur = c
 		x.note("closest")
 	}),
+	says(engine.VoiceMerchandiser, `The best that fits, (\S+), costs nothing and is worth `+money+`\.`, func(x *explanation, m []string) {
+		x.cur = x.candidate(m[1])
+		x.want(x.cur.Fits && x.d.Draw.Best == engine.None, "it does not fit, or it was best")
+		for _, other := range x.fits() {
+			x.want(other.ExpectedCost == 0 && other.Score <= x.cur.Score, "%s costs something or is worth more", other.Offer)
+		}
+		x.amount(m[2], x.cur.Score)
+		x.note("closest")
+	}),
 	says(engine.VoiceMerchandiser, `(\S+) is worth `+money+`\.`, func(x *explanation, m []string) {
 		x.want(m[1] == x.d.Draw.Best && x.d.Assigned == engine.None, "it is not the best that was passed over")
 		x.cur = x.candidate(m[1])

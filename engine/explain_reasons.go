@@ -45,19 +45,35 @@ func (n *narrator) fitting() int {
 	return k
 }
 
-// bestOffer says what the best offer that fits and costs something would have brought.
+// bestOffer says what the best offer that fits would have brought: of those
+// that cost something, if there is one.
 func (n *narrator) bestOffer() {
-	var best *Candidate
+	var best, free *Candidate
 	for i := range n.d.Candidates {
-		if c := &n.d.Candidates[i]; c.Offer != None && c.Fits && c.ExpectedCost > 0 && (best == nil || c.Score > best.Score) {
-			best = c
+		c := &n.d.Candidates[i]
+		switch {
+		case c.Offer == None || !c.Fits:
+		case c.ExpectedCost > 0:
+			best = better(best, c)
+		default:
+			free = better(free, c)
 		}
 	}
 	if best == nil {
+		n.say("The best that fits, %s, costs nothing and is worth %s.", free.Offer, n.major(free.Score))
+		n.lift(free)
 		return
 	}
 	n.say("The best that costs anything, %s, is worth %s after its expected cost of %s.", best.Offer, n.major(best.Score), n.major(best.ExpectedCost))
 	n.lift(best)
+}
+
+// better is the candidate with the higher score, the first if they tie.
+func better(best, c *Candidate) *Candidate {
+	if best == nil || c.Score > best.Score {
+		return c
+	}
+	return best
 }
 
 // lift says what the offer does to the chance of another purchase.
