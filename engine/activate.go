@@ -2,11 +2,8 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rebound-engine/rebound/engine/profile"
@@ -83,14 +80,10 @@ func (e *Engine) Active() (*rules.Bundle, bool) {
 func (e *Engine) Resume(ctx context.Context) (*Activation, error) {
 	e.swap <- struct{}{}
 	defer func() { <-e.swap }()
-	last, err := e.Activations(ctx, 1)
+	a, err := e.inForce(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("resume bundle: %w", err)
 	}
-	if len(last) == 0 {
-		return nil, fmt.Errorf("resume bundle: %w", ErrNotFound)
-	}
-	a := last[0]
 	if a.Bundle, err = rules.LoadFiles(a.Files, Schema()); err != nil {
 		return nil, fmt.Errorf("resume bundle %q: %w", a.Name, err)
 	}
@@ -106,17 +99,15 @@ func (e *Engine) Resume(ctx context.Context) (*Activation, error) {
 // nobody is the lock under which entries of no customer are appended.
 func nobody() store.Subject { return profile.SubjectOf(profile.Identity{Namespace: "\x00bundle"}) }
 
-const (
-	inlineFile = 64 << 10 // 64 KiB: larger files are logged apart, once
-	blobChunk  = 2 << 20  // 2 MiB
-)
-
-// logActivation appends the files that are too large for one entry, each
-// content once, and then the activation.
+// logActivation appends the files that are logged apart, each content once, and
+// then the activation.
 func (e *Engine) logActivation(ctx context.Context, a *Activation) error {
+	limit := inlineLimit(a.Files)
 	for _, path := range sortedKeys(a.Files) {
-		if err := e.logBlob(ctx, a.Files[path]); err != nil {
-			return fmt.Errorf("log file %s: %w", path, err)
+		if content := a.Files[path]; len(content) > limit {
+			if err := e.logBlob(ctx, content, 0); err != nil {
+				return fmt.Errorf("log file %s: %w", path, err)
+			}
 		}
 	}
 	at, err := e.appendGlobal(ctx, KindActivation, milli(a.At), a.append(nil))
@@ -130,78 +121,6 @@ func (e *Engine) appendGlobal(ctx context.Context, kind uint8, at int64, payload
 		return err
 	})
 	return pos, err
-}
-
-func (e *Engine) logBlob(ctx context.Context, content []byte) error {
-	if len(content) <= inlineFile {
-		return nil
-	}
-	sum := sha256.Sum256(content)
-	chunks := slices.Collect(slices.Chunk(content, blobChunk))
-	known, err := e.opts.Store.Lookup(ctx, term(termBlob, string(sum[:])), 0, false, len(chunks))
-	if err != nil || len(known) == len(chunks) {
-		return err
-	}
-	for i, chunk := range chunks {
-		w := wire{[]byte{entryVersion}}
-		w.bytes(1, sum[:])
-		w.int(2, int64(i))
-		w.bytes(3, chunk)
-		if _, err := e.appendGlobal(ctx, KindBlob, e.opts.Ledger.newest.Load(), w.b); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// blobChunkOf is one part of a file logged apart.
-type blobChunkOf struct {
-	sum     string
-	index   int
-	content []byte
-}
-
-func parseBlob(b []byte) (c blobChunkOf, err error) {
-	err = payloadFields(b, "blob", func(f field) error {
-		switch f.num {
-		case 1:
-			c.sum = f.text()
-		case 2:
-			c.index = int(f.int())
-		case 3:
-			c.content = f.raw
-		}
-		return nil
-	})
-	return c, err
-}
-
-// readBlob puts a file together again; the newest complete copy of a chunk counts.
-func (e *Engine) readBlob(ctx context.Context, sum string) ([]byte, error) {
-	at, err := e.opts.Store.Lookup(ctx, term(termBlob, sum), 0, false, 1<<16)
-	if err != nil {
-		return nil, err
-	}
-	chunks := map[int][]byte{}
-	for _, pos := range at {
-		entry, err := e.opts.Store.Read(ctx, pos)
-		if err != nil {
-			return nil, err
-		}
-		c, err := parseBlob(entry.Payload)
-		if err != nil {
-			return nil, err
-		}
-		chunks[c.index] = slices.Clone(c.content)
-	}
-	var out []byte
-	for i := range len(chunks) {
-		out = append(out, chunks[i]...)
-	}
-	if got := sha256.Sum256(out); string(got[:]) != sum {
-		return nil, fmt.Errorf("logged file %s: %w: its parts do not add up", hex.EncodeToString([]byte(sum)), errWire)
-	}
-	return out, nil
 }
 
 // Activations returns the logged activations with their files, newest first.
@@ -235,7 +154,7 @@ func (e *Engine) activation(ctx context.Context, entry *store.Entry) (*Activatio
 	}
 	a.Position = entry.Position
 	for path, sum := range a.apart {
-		if a.Files[path], err = e.readBlob(ctx, sum); err != nil {
+		if a.Files[path], err = e.readBlob(ctx, sum, 0); err != nil {
 			return nil, fmt.Errorf("file %s: %w", path, err)
 		}
 	}

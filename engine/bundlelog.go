@@ -27,19 +27,33 @@ const activationPage = 64
 // WalkActivations calls fn with the logged activations, newest first and without
 // their files, until fn returns false or retention has dropped the rest.
 func (e *Engine) WalkActivations(ctx context.Context, fn func(*Activation) bool) error {
+	return e.walkActivations(ctx, func(a *Activation) bool {
+		a.Files, a.apart = nil, nil
+		return fn(a)
+	})
+}
+
+// walkActivations is WalkActivations with the files that are in the entries and
+// the sums of the others.
+func (e *Engine) walkActivations(ctx context.Context, fn func(*Activation) bool) error {
 	for before := store.Position(0); ; {
 		at, err := e.opts.Store.Lookup(ctx, term(termActivation, ""), before, true, activationPage)
 		if err != nil {
 			return fmt.Errorf("find activations: %w", err)
 		}
 		for _, pos := range at {
-			a, err := e.readActivation(ctx, pos)
+			entry, err := e.opts.Store.Read(ctx, pos)
 			if errors.Is(err, store.ErrNotFound) {
 				return nil
 			}
 			if err != nil {
-				return err
+				return fmt.Errorf("read activation %d: %w", pos, err)
 			}
+			a, err := parseActivation(entry.Payload)
+			if err != nil {
+				return fmt.Errorf("read activation %d: %w", pos, err)
+			}
+			a.Position = pos
 			if !fn(a) {
 				return nil
 			}
@@ -51,22 +65,26 @@ func (e *Engine) WalkActivations(ctx context.Context, fn func(*Activation) bool)
 	}
 }
 
-// readActivation reads one activation without its files.
-func (e *Engine) readActivation(ctx context.Context, pos store.Position) (*Activation, error) {
-	entry, err := e.opts.Store.Read(ctx, pos)
+// inForce reads the newest activation that no other one has superseded, with
+// its files; ErrNotFound if there is none.
+func (e *Engine) inForce(ctx context.Context) (found *Activation, err error) {
+	err = e.WalkActivations(ctx, func(a *Activation) bool {
+		if !a.Superseded {
+			found = a
+		}
+		return found == nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("read activation %d: %w", pos, err)
+		return nil, err
 	}
-	a, err := parseActivation(entry.Payload)
-	if err != nil {
-		return nil, fmt.Errorf("read activation %d: %w", pos, err)
+	if found == nil {
+		return nil, ErrNotFound
 	}
-	a.Position, a.Files, a.apart = pos, nil, nil
-	return a, nil
+	return e.loggedActivation(ctx, found.Position)
 }
 
-// LoggedBundle compiles the bundle of the activation at a log position.
-func (e *Engine) LoggedBundle(ctx context.Context, pos store.Position) (*rules.Bundle, error) {
+// loggedActivation reads the activation at a log position with its files.
+func (e *Engine) loggedActivation(ctx context.Context, pos store.Position) (*Activation, error) {
 	entry, err := e.opts.Store.Read(ctx, pos)
 	if err != nil {
 		return nil, fmt.Errorf("read activation %d: %w", pos, err)
@@ -74,6 +92,15 @@ func (e *Engine) LoggedBundle(ctx context.Context, pos store.Position) (*rules.B
 	a, err := e.activation(ctx, &entry)
 	if err != nil {
 		return nil, fmt.Errorf("read activation %d: %w", pos, err)
+	}
+	return a, nil
+}
+
+// LoggedBundle compiles the bundle of the activation at a log position.
+func (e *Engine) LoggedBundle(ctx context.Context, pos store.Position) (*rules.Bundle, error) {
+	a, err := e.loggedActivation(ctx, pos)
+	if err != nil {
+		return nil, err
 	}
 	b, err := rules.LoadFiles(a.Files, Schema())
 	if err != nil {

@@ -308,10 +308,13 @@ func (a *Activation) append(b []byte) []byte {
 	w.time(4, a.At)
 	w.text(5, a.Previous)
 	w.bool(6, a.Rollback)
+	limit := inlineLimit(a.Files)
 	for _, path := range sortedKeys(a.Files) {
 		at := w.open(7)
 		w.text(1, path)
-		if content := a.Files[path]; len(content) <= inlineFile {
+		if sum, ok := a.apart[path]; ok {
+			w.bytes(3, []byte(sum))
+		} else if content := a.Files[path]; len(content) <= limit {
 			w.bytes(2, content)
 		} else {
 			sum := sha256.Sum256(content)
@@ -322,6 +325,7 @@ func (a *Activation) append(b []byte) []byte {
 	w.text(8, a.By)
 	w.text(9, a.Request)
 	w.text(10, a.Signature)
+	w.bool(11, a.Superseded)
 	return w.b
 }
 
@@ -349,6 +353,8 @@ func parseActivation(b []byte) (*Activation, error) {
 			a.Request = f.text()
 		case 10:
 			a.Signature = f.text()
+		case 11:
+			a.Superseded = f.bool()
 		}
 		return nil
 	})

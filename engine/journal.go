@@ -58,10 +58,13 @@ type Activation struct {
 	Position  store.Position
 	Previous  string // digest of the bundle before; empty for the first
 	Rollback  bool
-	By        string        // who asked, in the caller's words; may be empty
-	Request   string        // id of the request that asked; may be empty
-	Signature string        // of the digest, as rules.Sign writes it; may be empty
-	Bundle    *rules.Bundle // nil when read from the log
-	Files     map[string][]byte
-	apart     map[string]string // SHA-256 of files logged apart, by path
+	By        string // who asked, in the caller's words; may be empty
+	Request   string // id of the request that asked; may be empty
+	Signature string // of the digest, as rules.Sign writes it; may be empty
+	// Superseded marks a copy that was logged when retention dropped the original,
+	// and another activation had followed that one already.
+	Superseded bool
+	Bundle     *rules.Bundle // nil when read from the log
+	Files      map[string][]byte
+	apart      map[string]string // SHA-256 of files logged apart, by path
 }

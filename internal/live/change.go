@@ -190,7 +190,7 @@ func (p *Policies) Rollback(ctx context.Context, c *server.Change) (server.Bundl
 func (p *Policies) earlier(ctx context.Context, digest string) (to *engine.Activation, err error) {
 	active, _ := p.Active()
 	err = p.engine.WalkActivations(ctx, func(a *engine.Activation) bool {
-		if digest == "" && a.Digest != active.Digest || digest != "" && a.Digest == digest {
+		if digest == "" && !a.Superseded && a.Digest != active.Digest || digest != "" && a.Digest == digest {
 			to = a
 		}
 		return to == nil

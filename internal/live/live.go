@@ -126,8 +126,10 @@ func (p *Policies) Resume(ctx context.Context) (resumed bool, err error) {
 // resume puts the newest activation into force if its signature is good.
 func (p *Policies) resume(ctx context.Context) (a *engine.Activation, err error) {
 	err = p.engine.WalkActivations(ctx, func(newest *engine.Activation) bool {
-		a = newest
-		return false
+		if !newest.Superseded {
+			a = newest
+		}
+		return a == nil
 	})
 	if err == nil && a != nil {
 		err = p.verify(a.Digest, a.Signature)

@@ -26,6 +26,10 @@ import (
 type Retention struct {
 	Age   time.Duration // by wall time of recording
 	Bytes int64
+	// Keep is called before the entries before a position are dropped. It appends
+	// again what is still needed of them; on an error nothing is dropped. It may
+	// be called as soon as the store is open. nil: nothing is needed.
+	Keep func(ctx context.Context, before store.Position) error
 }
 
 // Options of a store. Fold, Machine and Index must be the same at every Open.

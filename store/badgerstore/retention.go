@@ -19,6 +19,9 @@ func (s *Store) retain(ctx context.Context) error {
 	if before <= first {
 		return nil
 	}
+	if err := s.keep(ctx, before); err != nil {
+		return err
+	}
 	if err := s.dropIndex(ctx, first, before); err != nil {
 		return fmt.Errorf("take entries %d to %d out of the index: %w", first, before-1, err)
 	}
@@ -28,6 +31,18 @@ func (s *Store) retain(ctx context.Context) error {
 	}
 	s.opts.Logger.Info("store: dropped old segments", "segments", n, "first", uint64(s.log.First()))
 	return nil
+}
+
+// keep has the owner log again what it needs of the entries before a position,
+// and waits until that is on disk.
+func (s *Store) keep(ctx context.Context, before store.Position) error {
+	if s.opts.Retention.Keep == nil {
+		return nil
+	}
+	if err := s.opts.Retention.Keep(ctx, before); err != nil {
+		return fmt.Errorf("keep what is needed before entry %d: %w", before, err)
+	}
+	return s.log.Wait(ctx, s.log.Appended())
 }
 
 // droppable is the first position that has to be kept.
