@@ -263,7 +263,7 @@ func (i *ingestion) flush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(i.stateFile, data, 0o600)
+	return replaceFile(i.stateFile, data, 0o600)
 }
 
 // count notes what became of the batch's n-th event.

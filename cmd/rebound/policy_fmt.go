@@ -78,23 +78,6 @@ func formatFile(name string, check bool) (differs bool, err error) {
 	return true, replaceFile(name, out, info.Mode().Perm())
 }
 
-// replaceFile writes beside a file and renames, so that a watched directory never shows half of it.
-func replaceFile(name string, data []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".fmt-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(mode), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
-}
-
 // policyFiles lists the files named and the YAML files of the bundles named, sorted.
 func policyFiles(paths []string) ([]string, error) {
 	var out []string
