@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -18,8 +20,9 @@ func Diff(a, b *Bundle) []Change {
 	d := &differ{index: map[string]int{}}
 	scopes := slices.Concat(a.scopes, b.scopes)
 	slices.Sort(scopes)
+	scopes = slices.Compact(scopes)
 	cache := map[[2]*Policy][]string{}
-	for _, scope := range slices.Compact(scopes) {
+	for _, scope := range scopes {
 		before, _ := a.Policy(scope)
 		after, _ := b.Policy(scope)
 		key := [2]*Policy{before, after}
@@ -36,6 +39,11 @@ func Diff(a, b *Bundle) []Change {
 	}
 	for _, text := range categoryChanges(a, b) {
 		d.add("", text)
+	}
+	for _, text := range fileChanges(a, b) {
+		for _, scope := range scopes {
+			d.add(scope, text)
+		}
 	}
 	return d.changes
 }
@@ -168,6 +176,42 @@ func categoryChanges(a, b *Bundle) []string {
 		is, has := after[name]
 		if had != has || was != is {
 			out = append(out, fmt.Sprintf("category %s changes from %s to %s", name, orNothing(was), orNothing(is)))
+		}
+	}
+	return out
+}
+
+// policyFolders hold what Diff compares by meaning, and the tests.
+var policyFolders = []string{"company.yaml", "regions", "stores", "reference", "tests"}
+
+// fileChanges names the files that models need (their own, certificates) whose content
+// differs. What the YAML files of the policies say is compared by meaning, and tests decide nothing.
+func fileChanges(a, b *Bundle) []string {
+	before, after := modelFiles(a), modelFiles(b)
+	var out []string
+	for _, name := range sortedKeys(before, after) {
+		was, had := before[name]
+		is, has := after[name]
+		switch {
+		case !had:
+			out = append(out, fmt.Sprintf("file %s is new: %s", name, is))
+		case !has:
+			out = append(out, fmt.Sprintf("file %s is gone: it was %s", name, was))
+		case was != is:
+			out = append(out, fmt.Sprintf("file %s changes from %s to %s", name, was, is))
+		}
+	}
+	return out
+}
+
+// modelFiles returns size and digest of the files that are no policies, tests or notes.
+func modelFiles(b *Bundle) map[string]string {
+	out := map[string]string{}
+	for name, content := range b.files {
+		folder, _, _ := strings.Cut(name, "/")
+		if !slices.Contains(policyFolders, folder) && path.Ext(name) != ".md" {
+			sum := sha256.Sum256(content)
+			out[name] = fmt.Sprintf("%d bytes, SHA-256 %x", len(content), sum[:6])
 		}
 	}
 	return out

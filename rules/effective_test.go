@@ -70,6 +70,18 @@ func TestDiffInWords(t *testing.T) {
 	if same := rules.Diff(a, load(t, base(t))); len(same) != 0 || rules.FormatDiff(same) != "no policy changes\n" {
 		t.Errorf("%v", same)
 	}
+	files := base(t)
+	files["README.md"], files["tests/more_test.yaml"] = &fstest.MapFile{Data: []byte("x")}, &fstest.MapFile{Data: []byte("x")}
+	files["models/a.rbm"] = &fstest.MapFile{Data: []byte("x")}
+	withModel := load(t, files)
+	files["models/a.rbm"] = &fstest.MapFile{Data: []byte("yy")}
+	const changedModel = "file models/a.rbm changes from 1 bytes, SHA-256 2d711642b726 to 2 bytes, SHA-256 ef90d9c1ec76 (the company, us.ne.0412)\n"
+	if text := rules.FormatDiff(rules.Diff(withModel, load(t, files))); text != changedModel {
+		t.Errorf("%s", text)
+	}
+	if text := rules.FormatDiff(rules.Diff(a, withModel)); !strings.HasPrefix(text, "file models/a.rbm is new: 1 bytes") || strings.Count(text, "\n") != 1 {
+		t.Errorf("%s", text)
+	}
 	back := rules.FormatDiff(rules.Diff(b, a))
 	if !strings.Contains(back, "offer pct-10 is switched on: percent_off for 2d") || !strings.Contains(back, "budget ne-week is gone") {
 		t.Errorf("%s", back)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,10 +85,10 @@ func TestBaseIsClean(t *testing.T) {
 }
 
 // TestDiagnosticGoldens: a file per code, with edits ("edit path", the text before
-// and after a line "=>") or whole files, and the diagnostics wanted.
+// and after a line "=>"), whole files, or many empty ones, and the diagnostics wanted.
 func TestDiagnosticGoldens(t *testing.T) {
 	for _, c := range rules.Codes() {
-		if c.Code == "RB3017" || c.Code == "RB6001" { // needs thousands of files: TestTooLarge; needs models: internal/live
+		if c.Code == "RB6001" { // needs models: cmd/rebound
 			continue
 		}
 		t.Run(c.Code, func(t *testing.T) {
@@ -98,6 +99,8 @@ func TestDiagnosticGoldens(t *testing.T) {
 				text := sections[name]
 				switch file, isEdit := strings.CutPrefix(name, "edit "); {
 				case name == "want":
+				case strings.HasPrefix(name, "many "):
+					addMany(t, fsys, name)
 				case name == "remove":
 					delete(fsys, strings.TrimSpace(text))
 				case isEdit:
@@ -118,6 +121,19 @@ func TestDiagnosticGoldens(t *testing.T) {
 			}
 			checkGolden(t, path, sections["want"], got.String())
 		})
+	}
+}
+
+// addMany adds empty files by a section name such as "many 3 data/%d.txt".
+func addMany(t *testing.T, fsys fstest.MapFS, name string) {
+	t.Helper()
+	var n int
+	var pattern string
+	if _, err := fmt.Sscanf(name, "many %d %s", &n, &pattern); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		fsys[fmt.Sprintf(pattern, i)] = &fstest.MapFile{}
 	}
 }
 

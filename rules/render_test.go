@@ -75,17 +75,6 @@ func TestThirtyMistakes(t *testing.T) {
 	}
 }
 
-func TestTooLarge(t *testing.T) {
-	fsys := base(t)
-	for i := range 20_001 {
-		fsys[fmt.Sprintf("data/%d.txt", i)] = &fstest.MapFile{}
-	}
-	ds := diagnose(t, fsys)
-	if len(ds) != 1 || ds[0].Code != "RB3017" {
-		t.Errorf("%v", ds)
-	}
-}
-
 func TestFormats(t *testing.T) {
 	fsys := base(t)
 	edit(t, fsys, "company.yaml", "customer.abuse_score <", "customer.abuse_scor <")

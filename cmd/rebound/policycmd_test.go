@@ -84,13 +84,27 @@ func TestPolicyCheckGolden(t *testing.T) {
 	if code != exitCompile {
 		t.Errorf("exit %d", code)
 	}
-	const golden = "testdata/policies/broken.golden"
+	golden(t, "testdata/policies/broken.golden", out)
+}
+
+// TestPolicyCheckModelGolden is the golden of RB6001, which needs the models.
+func TestPolicyCheckModelGolden(t *testing.T) {
+	dir := withBadModel(t)
+	out, _, code := cli(t, "policy", "check", dir)
+	if code != exitCompile {
+		t.Errorf("exit %d", code)
+	}
+	golden(t, "testdata/policies/RB6001.golden", strings.ReplaceAll(out, filepath.ToSlash(dir), "DIR"))
+}
+
+func golden(t *testing.T, name, out string) {
+	t.Helper()
 	if *updateGolden {
-		if err := os.WriteFile(golden, []byte(out), 0o644); err != nil {
+		if err := os.WriteFile(name, []byte(out), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(golden)
+	want, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
