@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,9 +128,7 @@ func TestReplay(t *testing.T) {
 	must(t, "train", "--store", history, "--currency", "GBP", "--timezone", "Europe/London", "--until", "2011-02-15", "--out", filepath.Join(policies, "models", "baseline.rbm"))
 	args := []string{"replay", table, "--mapping", retailMapping, "--policies", policies, "--from", "2011-02-15", "--until", "2011-02-19"}
 
-	start := time.Now()
 	first := decoded[replayReport](t, args...)
-	took := time.Since(start)
 	offers := 0
 	for _, n := range first.Offers {
 		offers += n
@@ -143,13 +143,13 @@ func TestReplay(t *testing.T) {
 	if second.Digest != first.Digest || second.Entries != first.Entries {
 		t.Errorf("two runs: %s of %d and %s of %d", first.Digest, first.Entries, second.Digest, second.Entries)
 	}
-	if other := decoded[replayReport](t, append(args, "--salt", "other")...); other.Digest == first.Digest {
+	if other := decoded[replayReport](t, append(slices.Clone(args), "--salt", "other")...); other.Digest == first.Digest {
 		t.Error("another salt draws the same: the digest compares nothing")
 	}
 
 	store := filepath.Join(dir, "replay")
-	killed := append(args, "--store", store)
-	half := killHalfway(t, store, took, uint64(checkedLast(t, history)), killed)
+	killed := append(slices.Clone(args), "--store", store)
+	half := killHalfway(t, store, history, killed)
 	again := decoded[replayReport](t, killed...)
 	if again.Digest != first.Digest || again.Entries != first.Entries {
 		t.Errorf("killed at position %d: %s of %d, want %s of %d", half, again.Digest, again.Entries, first.Digest, first.Entries)
@@ -159,41 +159,40 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-func checkedLast(t testing.TB, store string) uint64 { return uint64(checked(t, store).Last) }
-
-// killHalfway runs the command until some of its events are in the store, kills it, and returns the last position.
-func killHalfway(t testing.TB, store string, took time.Duration, all uint64, args []string) uint64 {
+// killHalfway runs the command and kills it when its log is half as long as that
+// of a store with the same events; it returns the last position.
+func killHalfway(t testing.TB, store, like string, args []string) uint64 {
 	t.Helper()
-	for wait := took / 2; wait > time.Millisecond; wait = wait * 3 / 4 {
-		if err := os.RemoveAll(store); err != nil {
-			t.Fatal(err)
-		}
-		cmd := subprocess(t, args...)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		for n := 0; n < 5 && segmentsOf(store) == 0; {
-			time.Sleep(time.Millisecond)
-		}
-		time.Sleep(wait)
-		if err := cmd.Process.Kill(); err != nil && cmd.ProcessState == nil {
-			t.Logf("kill: %v", err)
-		}
-		cmd.Wait() //nolint:errcheck // it was killed
-		if last := checkedLast(t, store); last > 100 && last < all {
-			return last
+	segment := slices.Min(segments(t, like))
+	half := int64(strings.LastIndexFunc(fileText(t, segment), func(r rune) bool { return r != 0 })) / 2
+	cmd := subprocess(t, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(2 * time.Minute); !written(filepath.Join(store, "log", filepath.Base(segment)), half); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the replay does not come half-way")
 		}
 	}
-	t.Fatal("the replay could not be killed half-way")
-	return 0
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Fatal("the replay was complete before it could be killed")
+	}
+	return uint64(checked(t, store).Last)
 }
 
-func segmentsOf(store string) int {
-	entries, err := os.ReadDir(filepath.Join(store, "log"))
+// written tells whether a file, which may not be there yet, holds more than zeros just after an offset.
+func written(path string, offset int64) bool {
+	f, err := os.Open(path)
 	if err != nil {
-		return 0
+		return false
 	}
-	return len(entries)
+	defer f.Close() //nolint:errcheck // read only
+	data := make([]byte, 4<<10)
+	n, _ := f.ReadAt(data, offset) //nolint:errcheck // what it read says it
+	return len(bytes.Trim(data[:n], "\x00")) > 0
 }
 
 // until copies the rows of the real table before a day.
