@@ -218,6 +218,8 @@ func TestPolicyTest(t *testing.T) {
 		{"filtered to nothing", []string{"--filter", "nothing at all", goodBundle}, exitTests, []string{"no case matches"}},
 		{"failing", []string{"--junit", junit, failing, goodBundle}, exitTests,
 			[]string{"FAIL the large offer pays", "company_test.yaml:17:21: offer: expected tiny, got half", "half: score", "1 of 3 cases failed"}},
+		{"journal", []string{edited(t, "tests/company_test.yaml", "{offer: half, disclosures: [ny]}", "{offer: half, journal: {asigned: half, assigned: half, best: none, propensity: 0.5}}")}, exitTests,
+			[]string{"no field asigned; it has assigned, best,", "journal: expected best = none, got half", "journal: expected propensity = 0.5, got 1"}},
 		{"broken", []string{brokenBundle}, exitCompile, []string{"RB2002", "does not compile"}},
 		{"json", []string{"-o", "json", failing}, exitTests, []string{`"failed": 1`, `"message": "offer: expected tiny, got half"`}},
 		{"shared", []string{"--coverage", sharedPolicies(t)}, exitOK, []string{"10 cases, 0 failed"}},

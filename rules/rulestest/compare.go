@@ -2,6 +2,7 @@ package rulestest
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -99,7 +100,8 @@ func (c *comparison) number(x rules.ExpectedNumber, what string, get func(*Candi
 func (c *comparison) journal(x rules.ExpectedValue) {
 	got, ok := c.outcome.Journal[x.Key]
 	if !ok {
-		c.fail(x.At, nil, "journal: the entry has no field %s", x.Key)
+		known := slices.Sorted(maps.Keys(c.outcome.Journal))
+		c.fail(x.At, nil, "journal: the entry has no field %s; it has %s", x.Key, strings.Join(known, ", "))
 		return
 	}
 	want, isNumber := x.Value.(float64)
