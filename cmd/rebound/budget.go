@@ -20,7 +20,7 @@ func (a *app) budgetCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.Close()
+			defer s.Close() //nolint:errcheck // the answer is there
 			all := &pb.ListBudgetsResponse{}
 			for token := ""; ; {
 				page, err := s.Budgets.ListBudgets(cmd.Context(), &pb.ListBudgetsRequest{Scope: scope, PageSize: 1000, PageToken: token})

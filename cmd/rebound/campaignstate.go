@@ -73,7 +73,7 @@ func (l *lazyFile) Read(p []byte) (int, error) {
 	}
 	n, err := l.file.Read(p)
 	if err != nil {
-		l.file.Close() //nolint:errcheck,gosec // read only
+		l.file.Close() //nolint:errcheck // read only
 	}
 	return n, err
 }

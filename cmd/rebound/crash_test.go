@@ -94,7 +94,7 @@ func (c *crash) start() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	defer log.Close() //nolint:errcheck // the child has its own handle
+	defer log.Close()
 	c.cmd.Stderr = log
 	if err := c.cmd.Start(); err != nil {
 		c.t.Fatal(err)
@@ -179,7 +179,7 @@ func (c *crash) decide(ctx context.Context, r *rand.Rand) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.requests[req.RequestId], c.decisions[req.RequestId] = req, d
+	c.requests[req.GetRequestId()], c.decisions[req.GetRequestId()] = req, d
 	return nil
 }
 
@@ -201,7 +201,7 @@ func (c *crash) record(ctx context.Context, r *rand.Rand) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, e := range batch {
-		c.events[e.EventId] = e
+		c.events[e.GetEventId()] = e
 	}
 	return nil
 }
@@ -223,7 +223,7 @@ func (c *crash) redemption() *pb.Event {
 		if d.GetOffer() == nil || c.redeemed[d.GetDecisionId()] != nil {
 			continue
 		}
-		e := &pb.Event{EventId: "redeem-" + id, CustomerIds: c.requests[id].CustomerIds, Time: timestamppb.Now(), Channel: pb.Channel_CHANNEL_STORE,
+		e := &pb.Event{EventId: "redeem-" + id, CustomerIds: c.requests[id].GetCustomerIds(), Time: timestamppb.Now(), Channel: pb.Channel_CHANNEL_STORE,
 			Kind: &pb.Event_Redemption{Redemption: &pb.Redemption{Token: d.GetOffer().GetToken(), DecisionId: d.GetDecisionId(), OrderId: "order-" + id,
 				Amount: &pb.Money{CurrencyCode: "USD", MinorUnits: 100 + int64(len(c.redeemed)%400)}}}}
 		c.redeemed[d.GetDecisionId()] = e
@@ -245,7 +245,7 @@ func (c *crash) erase(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.erased[who.Value] = true
+	c.erased[who.GetValue()] = true
 	return nil
 }
 
@@ -286,7 +286,7 @@ func (c *crash) mustBe(ctx context.Context, e *pb.Event, want ...pb.EventStatus)
 	c.t.Helper()
 	resp, err := c.client.Events.RecordEvents(ctx, &pb.RecordEventsRequest{Events: []*pb.Event{e}})
 	if err != nil {
-		c.t.Fatalf("event %s again: %v", e.EventId, err)
+		c.t.Fatalf("event %s again: %v", e.GetEventId(), err)
 	}
 	got := resp.GetResults()[0]
 	for _, s := range want {
@@ -294,7 +294,7 @@ func (c *crash) mustBe(ctx context.Context, e *pb.Event, want ...pb.EventStatus)
 			return
 		}
 	}
-	c.t.Errorf("event %s after the crash: %v %s %s", e.EventId, got.GetStatus(), got.GetReason(), got.GetDetail())
+	c.t.Errorf("event %s after the crash: %v %s %s", e.GetEventId(), got.GetStatus(), got.GetReason(), got.GetDetail())
 }
 
 // verifyBudget finishes redemptions that were under way and compares the budget

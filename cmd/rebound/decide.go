@@ -34,7 +34,7 @@ func (a *app) decideCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.Close()
+			defer s.Close() //nolint:errcheck // the answer is there
 			resp, err := s.Decisions.Decide(cmd.Context(), req)
 			if err != nil {
 				return err

@@ -36,7 +36,6 @@ type demo struct {
 	serve  bool
 	addr   string
 	config sim.Config
-	quiet  bool
 
 	retailer     *sim.Retailer
 	session      *session
@@ -115,7 +114,7 @@ func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
 // say writes progress for people; data formats get the report alone.
 func (d *demo) say(format string, args ...any) {
 	if d.app.format == "table" {
-		fmt.Fprintf(d.app.out, format, args...) //nolint:errcheck // the report checks
+		fmt.Fprintf(d.app.out, format, args...)
 	}
 }
 

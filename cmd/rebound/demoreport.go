@@ -230,7 +230,7 @@ func (t *demoTally) group() {
 func (d *demo) table(w io.Writer) {
 	t := &d.tally
 	share := func(n int) string { return fmt.Sprintf("%5.1f %%", 100*float64(n)/float64(max(t.Returns, 1))) }
-	fmt.Fprintln(w) //nolint:errcheck // tabwriter keeps the first error for Flush
+	fmt.Fprintln(w)
 	row(w, "RETURNS DECIDED", t.Returns)
 	row(w, "  no incentive needed", t.NotNeeded, share(t.NotNeeded))
 	for _, id := range slices.Sorted(maps.Keys(t.Offers)) {

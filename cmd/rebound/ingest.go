@@ -120,7 +120,7 @@ func (i *ingestion) run(ctx context.Context, mappingFile string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer s.Close() //nolint:errcheck // what was acknowledged is known
 	i.client = s.Events
 	if err := i.resume(); err != nil {
 		return err

@@ -142,8 +142,8 @@ func interrupted(t testing.TB, s shop, table string, done int, rejected ...int) 
 // stateOf writes the state file of an interrupted run.
 func stateOf(t testing.TB, s shop, table string, done int, rejected ...int) {
 	t.Helper()
-	print := ingest.Fingerprint([]byte(fileText(t, s.mapping)), filepath.Base(s.table), int64(len(table)))
-	state, err := json.Marshal(progress{Fingerprint: print, Acknowledged: done, Rejected: rejected})
+	sum := ingest.Fingerprint([]byte(fileText(t, s.mapping)), filepath.Base(s.table), int64(len(table)))
+	state, err := json.Marshal(progress{Fingerprint: sum, Acknowledged: done, Rejected: rejected})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +314,7 @@ func TestIngestIDsWithSeparators(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer session.Close() //nolint:errcheck // only read
+	defer session.Close()
 	for i, id := range ids {
 		resp, err := session.Profiles.GetProfile(t.Context(), &pb.GetProfileRequest{CustomerId: &pb.CustomerId{Namespace: "shop", Value: id}})
 		if err != nil {

@@ -99,7 +99,7 @@ func (a *app) journalQueryCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.Close()
+			defer s.Close() //nolint:errcheck // the answer is there
 			entries, err := queryDecisions(cmd.Context(), s.Journal, filter, oldest, limit)
 			if err != nil {
 				return err
@@ -165,7 +165,7 @@ func (a *app) journalTailCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.Close()
+			defer s.Close() //nolint:errcheck // the answer is there
 			stream, err := s.Journal.TailDecisions(cmd.Context(), &pb.TailDecisionsRequest{Filter: filter, AfterPosition: after})
 			if err != nil {
 				return err

@@ -55,7 +55,7 @@ func makeSecrets(file string) (*secrets, error) {
 
 func random(n int) []byte {
 	b := make([]byte, n)
-	rand.Read(b) //nolint:errcheck // crypto/rand.Read never fails
+	rand.Read(b)
 	return b
 }
 

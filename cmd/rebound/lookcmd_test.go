@@ -114,7 +114,7 @@ func TestJournalQueryPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer session.Close() //nolint:errcheck // only read
+	defer session.Close()
 	const n = 7
 	for i := range n {
 		req := &pb.DecideRequest{}

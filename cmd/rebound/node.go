@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,12 +45,9 @@ func defaultNodeConfig() nodeConfig {
 func (c *nodeConfig) validate() error {
 	var errs []error
 	oneOf := func(name, value string, allowed ...string) {
-		for _, a := range allowed {
-			if a == value {
-				return
-			}
+		if !slices.Contains(allowed, value) {
+			errs = append(errs, fmt.Errorf("%s: %q is none of %q", name, value, allowed))
 		}
-		errs = append(errs, fmt.Errorf("%s: %q is none of %q", name, value, allowed))
 	}
 	if c.Store == "" {
 		errs = append(errs, errors.New("store: a folder is needed"))

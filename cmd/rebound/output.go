@@ -65,9 +65,9 @@ func indent(data []byte) ([]byte, error) {
 func row(w io.Writer, cells ...any) {
 	for i, c := range cells {
 		if i > 0 {
-			fmt.Fprint(w, "\t") //nolint:errcheck // tabwriter keeps the first error for Flush
+			fmt.Fprint(w, "\t")
 		}
-		fmt.Fprint(w, c) //nolint:errcheck // tabwriter keeps the first error for Flush
+		fmt.Fprint(w, c)
 	}
-	fmt.Fprintln(w) //nolint:errcheck // tabwriter keeps the first error for Flush
+	fmt.Fprintln(w)
 }

@@ -93,7 +93,7 @@ func (a *app) notCompiled(d *directory, err error) error {
 	if !errors.As(err, &found) {
 		return &exitError{exitCompile, fmt.Errorf("%s: %w", d.path, err)}
 	}
-	fmt.Fprint(a.errOut, rules.FormatText(d.located(found.Diagnostics))) //nolint:errcheck // the exit code says it too
+	fmt.Fprint(a.errOut, rules.FormatText(d.located(found.Diagnostics)))
 	return &exitError{exitCompile, fmt.Errorf("%s does not compile", d.path)}
 }
 

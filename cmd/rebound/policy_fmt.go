@@ -48,12 +48,12 @@ func (a *app) formatAll(paths []string, check bool) error {
 			return err
 		case differs:
 			changed++
-			fmt.Fprintln(a.out, name) //nolint:errcheck // the file is written
+			fmt.Fprintln(a.out, name)
 		}
 	}
 	switch {
 	case len(found) > 0:
-		fmt.Fprint(a.errOut, rules.FormatText(found)) //nolint:errcheck // the exit code says it too
+		fmt.Fprint(a.errOut, rules.FormatText(found))
 		return &exitError{exitCompile, errors.New("some files are not YAML")}
 	case check && changed > 0:
 		return fmt.Errorf("%d files are not in the layout; run rebound policy fmt on them", changed)

@@ -107,7 +107,7 @@ func (a *app) printEffective(scope string, e effectivePolicy) error {
 		if len(e.Chain) > 0 {
 			nearest = e.Chain[len(e.Chain)-1]
 		}
-		fmt.Fprintf(a.errOut, "scope %q is unknown; this is its nearest ancestor, %q\n", scope, nearest) //nolint:errcheck // a remark
+		fmt.Fprintf(a.errOut, "scope %q is unknown; this is its nearest ancestor, %q\n", scope, nearest)
 	}
 	return a.print(e, func(w io.Writer) {
 		lines := make([]rules.EffectiveValue, len(e.Values))

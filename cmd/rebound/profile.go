@@ -41,7 +41,7 @@ func (a *app) profileGetCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.Close()
+			defer s.Close() //nolint:errcheck // the answer is there
 			resp, err := s.Profiles.GetProfile(cmd.Context(), &pb.GetProfileRequest{CustomerId: id})
 			if err != nil {
 				return err
@@ -93,7 +93,7 @@ func (a *app) profileExportCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.Close()
+			defer s.Close() //nolint:errcheck // the answer is there
 			stream, err := s.Profiles.ExportProfile(cmd.Context(), &pb.ExportProfileRequest{CustomerId: id})
 			if err != nil {
 				return err
@@ -134,7 +134,7 @@ func (a *app) profileEraseCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.Close()
+			defer s.Close() //nolint:errcheck // the answer is there
 			resp, err := s.Profiles.EraseProfile(cmd.Context(), &pb.EraseProfileRequest{RequestId: uuid.NewString(), CustomerId: id})
 			if err != nil {
 				return err

@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		err = asUsage(err)
 	}
 	if err != nil {
-		fmt.Fprintln(errOut, "rebound: "+message(err)) //nolint:errcheck // nowhere left to say it
+		fmt.Fprintln(errOut, "rebound: "+message(err))
 	}
 	return exitCode(err)
 }
@@ -75,8 +75,7 @@ func prepare(cmd *cobra.Command, started *bool) {
 
 // asUsage gives an error from before a verb's work the usage exit code, unless it has one.
 func asUsage(err error) error {
-	var e *exitError
-	if errors.As(err, &e) {
+	if _, ok := errors.AsType[*exitError](err); ok {
 		return err
 	}
 	return &exitError{exitUsage, err}
@@ -84,8 +83,7 @@ func asUsage(err error) error {
 
 // message is what a person reads: of a refused call its code, its reason and the sentence.
 func message(err error) string {
-	var refused *client.Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*client.Error](err); ok {
 		code := refused.Code.String() + ": "
 		return code + strings.TrimPrefix(err.Error(), code)
 	}

@@ -32,7 +32,7 @@ type running struct {
 // serve runs `rebound serve` on a unix socket and waits until it listens.
 func serve(t testing.TB, env []string, args ...string) running {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "rb") // a socket's path is short
+	dir, err := os.MkdirTemp("", "rb") //nolint:usetesting // a socket's path is short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,8 +124,8 @@ func TestServeSettings(t *testing.T) {
 // TestServeRefusesSettings: everything that is wrong, at once, before the folder is touched.
 func TestServeRefusesSettings(t *testing.T) {
 	store := newStore(t)
-	config := writeFile(t, "config.yaml", "stor: here\nserver: {adress: x}\nhelp: true\nmax_calls: many\njournal: sometimes\ndrain_timeout: -1s\n")
-	refused(t, exitUsage, []string{"stor", "server.adress", "help", "max_calls", "journal", "sometimes", "drain_timeout"}, "serve", "--store", store, "--config", config)
+	config := writeFile(t, "config.yaml", "stor: here\nserver: {adr: x}\nhelp: true\nmax_calls: many\njournal: sometimes\ndrain_timeout: -1s\n")
+	refused(t, exitUsage, []string{"stor", "server.adr", "help", "max_calls", "journal", "sometimes", "drain_timeout"}, "serve", "--store", store, "--config", config)
 	refused(t, exitUsage, []string{"absent.yaml"}, "serve", "--store", store, "--config", "absent.yaml")
 	refused(t, exitUsage, []string{"bad.yaml"}, "serve", "--store", store, "--config", writeFile(t, "bad.yaml", "a: [b"))
 	refused(t, exitUsage, []string{"address", "0.0.0.0:7420", "no TLS", "metrics_address", "192.0.2.1:80"}, "serve", "--store", store, "--address", "0.0.0.0:7420", "--metrics-address", "192.0.2.1:80")
@@ -147,7 +147,7 @@ func TestServeCannotStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close() //nolint:errcheck // only held
+	defer taken.Close()
 	addr := taken.Addr().String()
 	refused(t, exitFailed, []string{addr, "in use"}, "serve", "--store", newStore(t), "--address", addr, "--metrics-address", "")
 }
@@ -235,7 +235,7 @@ func TestEventsOfTheFuture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // only used here
+	defer c.Close()
 	now := time.Now()
 	resp, err := c.Events.RecordEvents(t.Context(), &pb.RecordEventsRequest{Events: []*pb.Event{purchaseOf("a", now), purchaseOf("b", now.AddDate(1, 0, 0)), purchaseOf("c", now)}})
 	if err != nil {

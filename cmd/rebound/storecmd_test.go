@@ -83,7 +83,7 @@ func TestFoldersThatCannotBeOpened(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer holder.Close() //nolint:errcheck // only its lock matters
+		defer holder.Close()
 		pid := fmt.Sprintf("held by pid %d on host", os.Getpid())
 		refused(t, exitFailed, []string{pid, "--addr"}, s.args()...)
 		refused(t, exitFailed, []string{pid, "--addr"}, "budget", "--store", s.store)
