@@ -110,7 +110,7 @@ func (e *Engine) logActivation(ctx context.Context, a *Activation) error {
 			}
 		}
 	}
-	at, err := e.appendGlobal(ctx, KindActivation, milli(a.At), a.append(nil))
+	at, err := e.appendGlobal(ctx, KindActivation, milli(a.At), a.append())
 	a.Position = at
 	return err
 }

@@ -29,7 +29,7 @@ func (e *Engine) KeepActivations(ctx context.Context, before store.Position) err
 		}
 	}
 	for _, a := range k.again {
-		if _, err := e.appendGlobal(ctx, KindActivation, milli(a.At), a.append(nil)); err != nil {
+		if _, err := e.appendGlobal(ctx, KindActivation, milli(a.At), a.append()); err != nil {
 			return fmt.Errorf("keep activation %d: %w", a.Position, err)
 		}
 	}

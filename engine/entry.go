@@ -300,8 +300,8 @@ func parseRepeat(b []byte) (*repeatEntry, error) {
 }
 
 // append writes an activation with the bundle's files in path order.
-func (a *Activation) append(b []byte) []byte {
-	w := wire{append(b, entryVersion)}
+func (a *Activation) append() []byte {
+	w := wire{[]byte{entryVersion}}
 	w.text(1, a.Digest)
 	w.text(2, a.Name)
 	w.int(3, int64(a.Version))

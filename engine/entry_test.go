@@ -120,7 +120,7 @@ func FuzzEntries(f *testing.F) {
 	f.Add(KindDecision, d.append(nil, nil, nil))
 	f.Add(KindIncentive, (&incentiveEntry{ledger: d.ledger, event: []byte{1, 2}, token: &redeemToken{"o", 1, 2, 3}}).append(nil))
 	f.Add(KindRepeat, (&repeatEntry{requestID: "r", decisionID: "d"}).append(nil))
-	f.Add(KindActivation, (&Activation{Digest: "x", Files: map[string][]byte{"a": {1}}}).append(nil))
+	f.Add(KindActivation, (&Activation{Digest: "x", Files: map[string][]byte{"a": {1}}}).append())
 	f.Add(KindSlice, (&sliceEntry{chargeRef{"b", 1, 2, 3}, -4}).append(nil))
 	l := NewLedger()
 	l.change(&ledgerChange{reserve: d.ledger.reserve}, 1)
@@ -140,7 +140,7 @@ func FuzzEntries(f *testing.F) {
 			}
 		case KindActivation:
 			if a, err := parseActivation(payload); err == nil {
-				a.append(nil)
+				a.append()
 			}
 		case 200:
 			l := NewLedger()

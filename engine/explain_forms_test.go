@@ -78,7 +78,7 @@ var kinds = map[string]string{
 }
 
 // termsMean reports whether words name the offer's terms: its kind, or the parameter a kind is known by.
-func termsMean(x *explanation, o *engine.Terms, words string) bool {
+func termsMean(_ *explanation, o *engine.Terms, words string) bool {
 	param := map[string]string{"percent_off": "percent", "points_multiplier": "multiplier"}[o.Kind]
 	for _, p := range o.Params {
 		if p.Name != param || p.IsText {
@@ -105,7 +105,7 @@ var verdictForms = []form{
 	verdict(`The customer is held out for measurement and sees no offer; (\S+) would have been shown\.`, engine.OutcomeHoldout, func(x *explanation, m []string) {
 		x.want(m[1] == x.d.Assigned && x.d.Delivered == engine.None && x.d.HeldOut, "assigned %s, delivered %s", x.d.Assigned, x.d.Delivered)
 	}),
-	verdict(`No offer: no model could score one\.`, engine.OutcomeFallback, func(x *explanation, _ []string) {}),
+	verdict(`No offer: no model could score one\.`, engine.OutcomeFallback, func(_ *explanation, _ []string) {}),
 	verdict(`No offer: every one was refused\.`, engine.OutcomeNoOffer, func(x *explanation, _ []string) {
 		for _, c := range x.d.Candidates[1:] {
 			x.want(!c.Fits && c.Reason != "", "%s was not", c.Offer)

@@ -155,7 +155,7 @@ func (x *ruleText) verdict(word, kind, id, at, text string) {
 func (x *ruleText) find(kind, id string) (*rules.Program, string, string) {
 	p := x.policy
 	of := func(r *rules.Rule) (*rules.Program, string, string) {
-		return r.When, r.Source.Position.String(), r.When.Text()
+		return r.When, r.Source.String(), r.When.Text()
 	}
 	switch kind {
 	case "offer":
@@ -164,7 +164,7 @@ func (x *ruleText) find(kind, id string) (*rules.Program, string, string) {
 		}
 		for i := range p.Offers {
 			if o := &p.Offers[i]; o.ID == x.cur.Offer && id == "eligible" && o.Eligible != nil {
-				return o.Eligible, o.Eligible.Source().Position.String(), o.Eligible.Text()
+				return o.Eligible, o.Eligible.Source().String(), o.Eligible.Text()
 			}
 		}
 	case "constraint", "guardrail":
@@ -180,17 +180,17 @@ func (x *ruleText) find(kind, id string) (*rules.Program, string, string) {
 	case "bound":
 		switch id {
 		case "max_liability":
-			return nil, p.Bounds.LiabilitySource.Position.String(), minorText(p.Bounds.MaxLiability, p)
+			return nil, p.Bounds.LiabilitySource.String(), minorText(p.Bounds.MaxLiability, p)
 		case "max_percent_off":
 			if kind := x.cur.Kind; kind != string(rules.PercentOff) && kind != string(rules.AmountOff) {
 				return nil, "", ""
 			}
-			return nil, p.Bounds.PercentSource.Position.String(), strconv.FormatFloat(p.Bounds.MaxPercentOff, 'g', -1, 64) + " of the basket"
+			return nil, p.Bounds.PercentSource.String(), strconv.FormatFloat(p.Bounds.MaxPercentOff, 'g', -1, 64) + " of the basket"
 		}
 	case "budget":
 		for _, b := range p.Budgets {
 			if b.ID == id {
-				return nil, b.Source.Position.String(), minorText(b.Limit, p) + " per " + b.Period.Kind
+				return nil, b.Source.String(), minorText(b.Limit, p) + " per " + b.Period.Kind
 			}
 		}
 	}
@@ -204,7 +204,7 @@ func (x *ruleText) terms() (*rules.Program, string, string) {
 	}
 	for i := range x.policy.Offers {
 		if o := &x.policy.Offers[i]; o.ID == x.cur.Offer {
-			return nil, o.Source.Position.String(), "may be offered here"
+			return nil, o.Source.String(), "may be offered here"
 		}
 	}
 	return nil, "", ""
