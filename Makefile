@@ -27,11 +27,18 @@ demo: build ## Simulate a retailer, train, decide and show what came of it; SERV
 
 .PHONY: test
 test: ## Run every test.
-	go test -json ./... | go run ./internal/testlog -shared $(SHARED)
+	go test -json ./... | $(REPORT)
+
+# Two packages compute for minutes on large data under the race detector: of those, the tests that share memory.
+COMPUTE := /(cmd/rebound|models/learner)$$
+RACE := CGO_ENABLED=1 go test -race -timeout 20m -json
+REPORT := go run ./internal/testlog -shared $(SHARED)
 
 .PHONY: race
-race: ## Run every test under the race detector; needs gcc.
-	CGO_ENABLED=1 go test -race -timeout 20m -json ./... | go run ./internal/testlog -shared $(SHARED)
+race: ## Run the tests under the race detector; needs gcc.
+	$(RACE) $$(go list ./... | grep -vE '$(COMPUTE)') | $(REPORT)
+	$(RACE) -run 'SameForAnyThreads|BudgetEndsTrials' ./models/learner | $(REPORT)
+	$(RACE) -run 'Serve|Decide|Journal|Crash|OnAStore|IngestResumes' ./cmd/rebound | $(REPORT)
 
 .PHONY: generate
 generate: ## Generate Go code and reference pages.
