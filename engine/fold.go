@@ -112,16 +112,13 @@ func (f *folder) offered(r store.Reader, s store.Subject, d *decisionHead, w sto
 	return nil
 }
 
-// Terms of the index: a letter for the kind, then the value.
+// Terms of the index: a letter for the kind, then the value. Each is a write per
+// entry, so there is none for what a filter over another one finds.
 const (
 	termRequest    = 'r' // request id
 	termDecision   = 'd' // decision id
-	termCustomer   = 'c' // subject: decisions
-	termSubject    = 'u' // subject: everything
+	termSubject    = 'u' // subject
 	termScope      = 's' // scope, and every scope above it
-	termOutcome    = 'o' // outcome
-	termReturn     = 'k' // return key
-	termOffer      = 'f' // offer delivered
 	termJournal    = 'j' // every decision
 	termActivation = 'a' // every activation
 	termBlob       = 'b' // SHA-256 of a file logged apart
@@ -167,17 +164,11 @@ func indexDecision(e *store.Entry) [][]byte {
 	x := termList{terms: make([][]byte, 0, 12), b: make([]byte, 0, 256)}
 	x.add(termJournal, "")
 	x.add(termDecision, d.id)
-	x.add(termOutcome, d.outcome.String())
-	x.add(termReturn, d.returnKey)
 	if d.requestID != "" {
 		x.add(termRequest, d.requestID)
 	}
 	if !e.Subject.IsZero() {
-		x.add(termCustomer, string(e.Subject[:]))
 		x.add(termSubject, string(e.Subject[:]))
-	}
-	if d.delivered != None {
-		x.add(termOffer, d.delivered)
 	}
 	x.addScopes(d.scope)
 	return x.terms

@@ -14,11 +14,16 @@ import (
 func TestQueryPages(t *testing.T) {
 	w := newWorld(t, sharedBundle(t))
 	scopes := []string{"", "us.ne", "us.ne.0412"}
+	outcomes := map[engine.OutcomeValue]int{}
 	for i := range 30 {
 		r := request(fmt.Sprint("r", i), fmt.Sprint("c", i%3))
 		r.Scope = scopes[i%len(scopes)]
-		w.decide(r)
+		outcomes[w.decide(r).Outcome]++
+		w.record(purchase(fmt.Sprint("p", i), fmt.Sprint("c", i%3), start, 100))
 		w.clock.advance(time.Hour)
+	}
+	if outcomes[engine.OutcomeOffer] == 0 || outcomes[engine.OutcomeOffer] == 30 {
+		t.Fatalf("outcomes %v: want several", outcomes)
 	}
 	for _, c := range []struct {
 		name string
@@ -30,6 +35,7 @@ func TestQueryPages(t *testing.T) {
 		{"region and below", engine.Query{Scope: "us.ne"}, 20},
 		{"store", engine.Query{Scope: "us.ne.0412"}, 10},
 		{"no scope of that name", engine.Query{Scope: "us.n"}, 0},
+		{"outcome", engine.Query{Outcome: engine.OutcomeOffer}, outcomes[engine.OutcomeOffer]},
 		{"time", engine.Query{From: start.Add(10 * time.Hour), To: start.Add(20 * time.Hour)}, 10},
 		{"customer and time", engine.Query{Customer: customer("c0"), From: start.Add(15 * time.Hour), Oldest: true}, 5},
 	} {

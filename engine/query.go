@@ -65,16 +65,15 @@ func (q *Query) term() []byte {
 	switch {
 	case q.Customer != profile.Identity{}:
 		s := profile.SubjectOf(q.Customer)
-		return term(termCustomer, string(s[:]))
+		return term(termSubject, string(s[:]))
 	case q.Scope != "":
 		return term(termScope, q.Scope)
-	case q.Outcome != 0:
-		return term(termOutcome, q.Outcome.String())
 	}
 	return term(termJournal, "")
 }
 
-// matching reads a decision if it matches; nil if it does not, or is gone.
+// matching reads a decision if it matches; nil if it does not, is gone, or if the
+// entry is none: a customer's term finds events too.
 func (e *Engine) matching(ctx context.Context, q *Query, at store.Position) (*Decision, error) {
 	entry, err := e.opts.Store.Read(ctx, at)
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrErased) {
@@ -82,6 +81,9 @@ func (e *Engine) matching(ctx context.Context, q *Query, at store.Position) (*De
 	}
 	if err != nil {
 		return nil, err
+	}
+	if entry.Kind != KindDecision {
+		return nil, nil
 	}
 	head, err := parseDecisionHead(&entry)
 	if err != nil || !q.matches(&head) {
