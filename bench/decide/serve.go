@@ -21,6 +21,7 @@ import (
 	"github.com/rebound-engine/rebound/engine"
 	"github.com/rebound-engine/rebound/engine/profile"
 	"github.com/rebound-engine/rebound/internal/live"
+	"github.com/rebound-engine/rebound/internal/logbuffer"
 	"github.com/rebound-engine/rebound/rules"
 	"github.com/rebound-engine/rebound/server"
 	"github.com/rebound-engine/rebound/store"
@@ -191,8 +192,9 @@ func startServer(ctx context.Context, eng *engine.Engine, dir string) (*server.S
 	}
 	cfg := server.DefaultConfig()
 	cfg.Address, cfg.MetricsAddress = "127.0.0.1:0", ""
+	lines := logbuffer.New(log)
 	svc := server.Services{Decisions: eng, Events: eng}
-	srv, err := server.New(cfg, svc, slog.New(slog.NewTextHandler(log, nil)), prometheus.NewRegistry())
+	srv, err := server.New(cfg, svc, slog.New(logbuffer.Handler(slog.NewTextHandler(lines, nil), lines)), prometheus.NewRegistry())
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -14,6 +13,8 @@ import (
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/rebound-engine/rebound/internal/logbuffer"
 )
 
 func (a *app) serveCmd() *cobra.Command {
@@ -132,7 +133,9 @@ func applySettings(k *koanf.Koanf, flags *pflag.FlagSet) error {
 
 func (a *app) serve(cmd *cobra.Command, cfg nodeConfig) error {
 	tuneMemory()
-	log := newLogger(a.errOut, cfg)
+	lines := logbuffer.New(a.errOut)
+	defer lines.Flush() //nolint:errcheck // there is nowhere else to say it
+	log := newLogger(lines, cfg)
 	n, err := openNode(cmd.Context(), cfg, log)
 	if err != nil {
 		return err
@@ -148,14 +151,14 @@ func (a *app) serve(cmd *cobra.Command, cfg nodeConfig) error {
 	return joinClose(err, n)
 }
 
-func newLogger(w io.Writer, cfg nodeConfig) *slog.Logger {
+func newLogger(w *logbuffer.Writer, cfg nodeConfig) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
 		level = slog.LevelInfo
 	}
 	opts := &slog.HandlerOptions{Level: level}
 	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
+		return slog.New(logbuffer.Handler(slog.NewJSONHandler(w, opts), w))
 	}
-	return slog.New(slog.NewTextHandler(w, opts))
+	return slog.New(logbuffer.Handler(slog.NewTextHandler(w, opts), w))
 }
