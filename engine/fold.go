@@ -161,7 +161,7 @@ func indexDecision(e *store.Entry) [][]byte {
 	if err != nil {
 		return nil
 	}
-	x := termList{terms: make([][]byte, 0, 12), b: make([]byte, 0, 256)}
+	x := termList{terms: make([][]byte, 0, 8), b: make([]byte, 0, 160)}
 	x.add(termJournal, "")
 	x.add(termDecision, d.id)
 	if d.requestID != "" {
