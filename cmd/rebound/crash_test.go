@@ -71,12 +71,15 @@ type crash struct {
 	redeemed  map[string]*pb.Event // by decision id: asked for, perhaps unanswered
 	erased    map[string]bool      // acknowledged
 	checked   struct{ events, decisions map[string]bool }
+	offers    map[string]int64 // in the journal: ceilings by decision id
+	settled   map[string]int64 // redeemed for certain: amounts by decision id
+	since     time.Time        // the journal is read up to here
 }
 
 func newCrash(t *testing.T, journal string) *crash {
 	c := &crash{t: t, dir: t.TempDir(), journal: journal, rand: rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano()))),
 		events: map[string]*pb.Event{}, decisions: map[string]*pb.DecideResponse{}, requests: map[string]*pb.DecideRequest{},
-		redeemed: map[string]*pb.Event{}, erased: map[string]bool{}}
+		redeemed: map[string]*pb.Event{}, erased: map[string]bool{}, offers: map[string]int64{}, settled: map[string]int64{}}
 	c.checked.events, c.checked.decisions = map[string]bool{}, map[string]bool{}
 	c.start()
 	t.Cleanup(func() { c.kill() })
@@ -301,28 +304,38 @@ func (c *crash) mustBe(ctx context.Context, e *pb.Event, want ...pb.EventStatus)
 // with the journal: every open offer reserves its ceiling, every redemption settled its amount.
 func (c *crash) verifyBudget(ctx context.Context) {
 	c.t.Helper()
-	var settled int64
-	for _, e := range c.redeemed {
-		c.mustBe(ctx, e, pb.EventStatus_EVENT_STATUS_DUPLICATE, pb.EventStatus_EVENT_STATUS_ACCEPTED)
-		settled += e.GetRedemption().GetAmount().GetMinorUnits()
-	}
-	entries, err := queryDecisions(ctx, c.client.Journal, &pb.DecisionFilter{Outcome: pb.Outcome_OUTCOME_OFFER}, true, 0)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	var reserved int64
-	for _, e := range entries {
-		if c.redeemed[e.GetDecision().GetDecisionId()] == nil {
-			reserved += e.GetDecision().GetOffer().GetCeiling().GetMinorUnits()
+	for id, e := range c.redeemed {
+		if _, done := c.settled[id]; !done {
+			c.mustBe(ctx, e, pb.EventStatus_EVENT_STATUS_DUPLICATE, pb.EventStatus_EVENT_STATUS_ACCEPTED)
+			c.settled[id] = e.GetRedemption().GetAmount().GetMinorUnits()
 		}
 	}
-	b, err := c.client.Budgets.GetBudget(ctx, &pb.GetBudgetRequest{BudgetId: "year"})
+	now := time.Now()
+	filter := &pb.DecisionFilter{Outcome: pb.Outcome_OUTCOME_OFFER, From: timestamppb.New(c.since)}
+	entries, err := queryDecisions(ctx, c.client.Journal, filter, true, 0)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if b.GetBudget().GetSettled().GetMinorUnits() != settled || b.GetBudget().GetReserved().GetMinorUnits() != reserved {
+	c.since = now.Add(-time.Second)
+	for _, e := range entries {
+		c.offers[e.GetDecision().GetDecisionId()] = e.GetDecision().GetOffer().GetCeiling().GetMinorUnits()
+	}
+	var settled, reserved int64
+	for id, ceiling := range c.offers {
+		if amount, used := c.settled[id]; used {
+			settled += amount
+		} else {
+			reserved += ceiling
+		}
+	}
+	resp, err := c.client.Budgets.GetBudget(ctx, &pb.GetBudgetRequest{BudgetId: "year"})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	b := resp.GetBudget()
+	if b.GetSettled().GetMinorUnits() != settled || b.GetReserved().GetMinorUnits() != reserved {
 		c.t.Errorf("budget: settled %d, reserved %d; the journal and the redemptions make %d and %d",
-			b.GetBudget().GetSettled().GetMinorUnits(), b.GetBudget().GetReserved().GetMinorUnits(), settled, reserved)
+			b.GetSettled().GetMinorUnits(), b.GetReserved().GetMinorUnits(), settled, reserved)
 	}
 }
 
