@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 TOOL := go tool -modfile=tools/go.mod
-FUZZTIME ?= 5s
+FUZZTIME ?= 3s
 KILLS ?= 200
 PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 # Data that some tests read; where the folder exists none of them may skip.
