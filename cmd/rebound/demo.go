@@ -266,7 +266,7 @@ func (d *demo) declare(ctx context.Context, e *profile.Event) error {
 		d.declarations = &errgroup.Group{}
 		d.declarations.SetLimit(64)
 	}
-	req := &pb.PutProfilesRequest{RequestId: e.ID, Profiles: []*pb.DeclaredAttributes{server.AttributesMessage(e)}, Time: timestampOf(e.Time)}
+	req := declaration(e)
 	d.declarations.Go(func() error {
 		_, err := d.session.Profiles.PutProfiles(ctx, req)
 		return err

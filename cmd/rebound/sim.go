@@ -53,7 +53,12 @@ func writeSimulation(cmd *cobra.Command, r *sim.Retailer, w io.Writer) error {
 
 func eventOrDeclaration(e *profile.Event) proto.Message {
 	if e.Kind == profile.KindAttributes {
-		return &pb.PutProfilesRequest{RequestId: e.ID, Profiles: []*pb.DeclaredAttributes{server.AttributesMessage(e)}, Time: timestampOf(e.Time)}
+		return declaration(e)
 	}
 	return server.EventMessage(e)
+}
+
+// declaration asks for the attributes of an event to be recorded at its own time.
+func declaration(e *profile.Event) *pb.PutProfilesRequest {
+	return &pb.PutProfilesRequest{RequestId: e.ID, Profiles: []*pb.DeclaredAttributes{server.AttributesMessage(e)}, Time: timestampOf(e.Time)}
 }

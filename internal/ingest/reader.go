@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"regexp"
 	"slices"
@@ -125,7 +126,7 @@ func (r *Reader) header() error {
 			return 0, fmt.Errorf("the table has column %q twice", name)
 		}
 		if !ok {
-			return 0, fmt.Errorf("the table has no column %q; it has %s", name, strings.Join(slices.SortedFunc(keys(r.col), strings.Compare), ", "))
+			return 0, fmt.Errorf("the table has no column %q; it has %s", name, strings.Join(slices.Sorted(maps.Keys(r.col)), ", "))
 		}
 		return i, nil
 	}
@@ -149,16 +150,6 @@ func (r *Reader) header() error {
 		r.exclude = append(r.exclude, x)
 	}
 	return errors.Join(errs...)
-}
-
-func keys(m map[string]int) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // Read reads the whole table and calls emit for every event, in the order of
