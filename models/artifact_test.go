@@ -87,18 +87,6 @@ func TestUpliftScores(t *testing.T) {
 	}
 }
 
-func TestUpliftDoesNotAllocate(t *testing.T) {
-	u := testUplift(t)
-	x, cands, out := []float64{5, math.NaN()}, []Candidate{{Arm: 0}, {Arm: 1}}, make([]Score, 2)
-	if n := testing.AllocsPerRun(100, func() {
-		if err := u.Score(context.Background(), x, cands, out); err != nil {
-			t.Fatal(err)
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations per Score, want 0", n)
-	}
-}
-
 func TestPriorScores(t *testing.T) {
 	lifts := []AssumedLift{{"ten", 0.05, 0.01}, {"ship", -0.5, 0.1}}
 	constant, err := NewPrior(testSchema(), 0.3, nil, lifts)
