@@ -15,16 +15,23 @@ type Trial struct {
 	// offers, with none first. Outcome is what the goals count, in their money.
 	Arms eval.Arms
 	// Candidate and Incumbent are what each model would have given, per row. A
-	// nil Incumbent stands for the best single arm: there is no champion yet.
+	// nil Incumbent stands for the best single arm. Against names who the
+	// incumbent is: "champion", or Bundle while there is none.
 	Candidate, Incumbent []int
+	Against              string
 	// Predicted is the candidate's prediction of the model's outcome for the arm
 	// that was given, and Happened whether it came; nil for an outcome in money.
 	Predicted, Happened []float64
 	// Drift compares what the candidate reads and answers with its training.
 	Drift []Watched
-	// From and To bound the decisions.
+	// From and To bound the decisions; Window is how long after its decision an
+	// outcome is complete.
 	From, To time.Time
+	Window   time.Duration
 }
+
+// Bundle is what the policies themselves decide by while no model is champion.
+const Bundle = "bundle"
 
 // Watched is a feature or score at training and now.
 type Watched struct {
@@ -38,7 +45,9 @@ type Evidence struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 	Rows int       `json:"rows"`
-	// Against is what the candidate is compared with: "champion", or the best single arm's name.
+	// Window is how long after its decision an outcome is complete.
+	Window time.Duration `json:"window,omitempty"`
+	// Against is what the candidate is compared with: "champion", Bundle, or the best single arm's name.
 	Against string `json:"against"`
 	// Gain is the policy value per decision of the candidate less that of the
 	// incumbent, paired and clustered by customer.
@@ -59,7 +68,7 @@ type Drift struct {
 
 // Judge computes the evidence of a trial. It decides nothing.
 func Judge(t Trial, b eval.Bootstrap) (*Evidence, error) {
-	e := &Evidence{From: t.From, To: t.To, Rows: len(t.Arms.Outcome)}
+	e := &Evidence{From: t.From, To: t.To, Window: t.Window, Rows: len(t.Arms.Outcome)}
 	if err := e.compare(t, b); err != nil {
 		return nil, fmt.Errorf("judge model: %w", err)
 	}
@@ -101,7 +110,7 @@ func (e *Evidence) compare(t Trial, b eval.Bootstrap) error {
 		e.Against, e.Gain = g.Arms[g.Best], g.Gain
 		return nil
 	}
-	e.Against = string(Champion)
+	e.Against = t.Against
 	e.Gain, err = eval.ComparePolicies(t.Arms, t.Candidate, t.Incumbent, b)
 	return err
 }

@@ -20,7 +20,7 @@ type Gate struct {
 	// MinRows is the number of decisions with complete outcomes; MinDays their span.
 	MinRows int
 	MinDays int
-	// MaxAge bounds the time since the last of them.
+	// MaxAge bounds the time since the outcome of the last of them was complete.
 	MaxAge time.Duration
 	// MaxShare bounds a challenger's share of the traffic.
 	MaxShare float64
@@ -75,12 +75,17 @@ func (r *Registry) Promote(q Request, g Gate) (Change, error) {
 	return c, nil
 }
 
-// Rollback decides that the champion before returns. It asks for no proof: it
-// must be possible at once.
+// Rollback decides that the champion before returns; before the first one the
+// policies decided by themselves, and do so again. It asks for no proof: it must
+// be possible at once.
 func (r *Registry) Rollback(outcome, by, reason string, at time.Time) (Change, error) {
 	line := r.reigns[outcome]
-	if len(line) < 2 {
-		return Change{}, fmt.Errorf("roll back %s: there was no champion before: %w", outcome, ErrStep)
+	switch len(line) {
+	case 0:
+		return Change{}, fmt.Errorf("roll back %s: it has no champion: %w", outcome, ErrStep)
+	case 1:
+		c := Change{Outcome: outcome, Digest: line[0].digest, From: Champion, To: Retired, At: at, By: by, Reason: reason, Rollback: true}
+		return c, r.possible(c)
 	}
 	back := line[len(line)-2]
 	m := r.models[back]
@@ -140,8 +145,8 @@ func (g Gate) tooLittle(e *Evidence, at time.Time) []string {
 	if span := e.To.Sub(e.From); span < time.Duration(g.MinDays)*24*time.Hour {
 		out = append(out, fmt.Sprintf("they span %.1f days, %d are needed", span.Hours()/24, g.MinDays))
 	}
-	if age := at.Sub(e.To); age > g.MaxAge || age < 0 {
-		out = append(out, fmt.Sprintf("the last is %.1f days old, 0 to %.1f are allowed", age.Hours()/24, g.MaxAge.Hours()/24))
+	if age := at.Sub(e.To.Add(e.Window)); age > g.MaxAge || age < 0 {
+		out = append(out, fmt.Sprintf("the outcome of the last was complete %.1f days ago, 0 to %.1f are allowed", age.Hours()/24, g.MaxAge.Hours()/24))
 	}
 	return out
 }

@@ -56,7 +56,8 @@ type Change struct {
 	Displaced string `json:"displaced,omitempty"`
 	// Evidence is what a promotion to challenger or champion stands on.
 	Evidence *Evidence `json:"evidence,omitempty"`
-	// Rollback marks the return of the champion before.
+	// Rollback marks the return of the champion before; with To Retired, the end
+	// of the first one: the policies decide by themselves again.
 	Rollback bool `json:"rollback,omitempty"`
 }
 
@@ -156,7 +157,7 @@ func (r *Registry) Apply(c Change) (*Registry, error) {
 
 // crowned keeps the line of champions: a new one is added, a roll back takes the last away.
 func (r *Registry) crowned(c Change, k key) map[string][]key {
-	if c.To != Champion {
+	if c.To != Champion && !c.Rollback {
 		return r.reigns
 	}
 	reigns := maps.Clone(r.reigns)
@@ -208,7 +209,10 @@ func (r *Registry) displacedBy(c Change) string {
 // returns reports why a roll back is none: it goes to the champion before.
 func (r *Registry) returns(c Change) error {
 	line := r.reigns[c.Outcome]
-	if c.To != Champion || len(line) < 2 || line[len(line)-2].digest != c.Digest {
+	switch {
+	case c.To == Retired && len(line) == 1 && line[0].digest == c.Digest:
+	case c.To == Champion && len(line) > 1 && line[len(line)-2].digest == c.Digest:
+	default:
 		return fmt.Errorf("it was not the champion before: %w", ErrStep)
 	}
 	return nil
