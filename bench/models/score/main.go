@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/rebound-engine/rebound/bench/models/cpu"
 	"github.com/rebound-engine/rebound/models"
 	"github.com/rebound-engine/rebound/models/foreign"
 )
@@ -187,12 +188,12 @@ func timeCall(span time.Duration, f func(i int)) float64 {
 		f(i)
 	}
 	calls := 0
-	start := cpuTime()
-	for cpuTime()-start < span {
+	start := cpu.Time()
+	for cpu.Time()-start < span {
 		for range 100 {
 			f(calls)
 			calls++
 		}
 	}
-	return float64((cpuTime() - start).Nanoseconds()) / 1000 / float64(calls)
+	return float64((cpu.Time() - start).Nanoseconds()) / 1000 / float64(calls)
 }

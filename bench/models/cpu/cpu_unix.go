@@ -1,15 +1,14 @@
 //go:build unix
 
-package main
+package cpu
 
 import (
 	"syscall"
 	"time"
 )
 
-// cpuTime is the processor time that this process has used, so that other
-// programs on the machine count less than they would by the clock.
-func cpuTime() time.Duration {
+// Time is what this process has used so far, of all its threads.
+func Time() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0
