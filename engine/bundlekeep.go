@@ -11,7 +11,7 @@ import (
 // KeepActivations logs again what is still needed of the activations before a
 // position, so that retention can drop what is there: the bundle in force, the
 // newest activation of everybody else who asked (ActivateOptions.By), marked as superseded, and
-// the files of activations that stay. It returns when all of it is acknowledged.
+// the files of activations that stay. Of the careers of models it keeps all. It returns when all of it is acknowledged.
 func (e *Engine) KeepActivations(ctx context.Context, before store.Position) error {
 	select {
 	case e.swap <- struct{}{}:
@@ -32,6 +32,9 @@ func (e *Engine) KeepActivations(ctx context.Context, before store.Position) err
 		if _, err := e.appendGlobal(ctx, KindActivation, milli(a.At), a.append()); err != nil {
 			return fmt.Errorf("keep activation %d: %w", a.Position, err)
 		}
+	}
+	if err := e.keepCareers(ctx, before); err != nil {
+		return fmt.Errorf("keep the careers of models: %w", err)
 	}
 	return nil
 }

@@ -122,6 +122,8 @@ type Decision struct {
 	Provenance Provenance
 	Degraded   []Degradation
 	Timings    Timings
+	MarginRate float64        // of the expected basket; 0 if unknown
+	Shadows    []ShadowScores // of the models that only watch
 
 	// Variables are what rules and models read of request, return, store and
 	// customer (models by the same names). In an answer they are present for
@@ -247,9 +249,11 @@ type Draw struct {
 }
 
 // Arm is the assignment to one experiment; Bucket is the unit's place in 0..1.
+// Chance is the share of units in the arm, exact; 0 for a holdout, whose share
+// the draw has.
 type Arm struct {
 	Experiment, Arm string
-	Bucket          float64
+	Bucket, Chance  float64
 }
 
 // Rung says which step of the ladder a score came from.
@@ -346,7 +350,8 @@ func (d *Decision) Redacted() *Decision {
 	if r.HeldOut {
 		r.Outcome, r.Assigned, r.HeldOut = OutcomeNoOffer, None, false
 	}
-	r.Budgets, r.Variables, r.Arms, r.Degraded = nil, nil, nil, nil
+	r.Budgets, r.Variables, r.Arms, r.Degraded, r.Shadows = nil, nil, nil, nil, nil
+	r.MarginRate = 0
 	r.Draw, r.Propensity, r.Supersedes = Draw{}, 0, ""
 	return &r
 }

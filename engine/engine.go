@@ -10,6 +10,7 @@ import (
 
 	"github.com/rebound-engine/rebound/internal/bucket"
 	"github.com/rebound-engine/rebound/models"
+	"github.com/rebound-engine/rebound/models/registry"
 	"github.com/rebound-engine/rebound/rules"
 	"github.com/rebound-engine/rebound/store"
 )
@@ -33,6 +34,10 @@ type Options struct {
 	// OpenModel opens a model file of a bundle and returns its digest. Only
 	// bundles without model files do without it.
 	OpenModel func(b *rules.Bundle, path string) (models.Model, string, error)
+	// OpenArtifact opens the file of a registered model; an engine without it has
+	// no registry. Gate is what a promotion must prove; registry.DefaultGate() if zero.
+	OpenArtifact func(b *rules.Bundle, a *Artifact) (models.Model, string, error)
+	Gate         registry.Gate
 	// ModelTimeout bounds one call of a model that is not local; 5 ms if zero.
 	ModelTimeout time.Duration
 	// MaxSkew is how far ahead of the clock an event may be; 5 minutes if zero.
@@ -47,7 +52,9 @@ type Engine struct {
 	opts   Options
 	active atomic.Pointer[snapshot]
 	calls  inflight
-	swap   chan struct{} // one activation at a time
+	swap   chan struct{} // one activation or change of a model at a time
+
+	careers careers // guarded by swap
 
 	durable  durable      // nil in lossless mode
 	validity atomic.Int64 // longest of the bundles seen, ms
@@ -71,6 +78,9 @@ func New(o Options) (*Engine, error) {
 	}
 	if o.MaxSkew == 0 {
 		o.MaxSkew = 5 * time.Minute
+	}
+	if o.Gate == (registry.Gate{}) {
+		o.Gate = registry.DefaultGate()
 	}
 	e := &Engine{opts: o, swap: make(chan struct{}, 1)}
 	if d, ok := o.Store.(durable); ok && d.Mode() == store.Bounded {

@@ -20,7 +20,8 @@ const (
 	KindErasure    uint8 = 5 // a customer was erased
 	KindIncentive  uint8 = 6 // a presentation, redemption or release with what it does to the ledger
 	KindSlice      uint8 = 7 // a budget slice was debited or handed back (bounded mode)
-	KindBlob       uint8 = 8 // part of a bundle's file that is too large for its activation
+	KindBlob       uint8 = 8 // part of a bundle's file that is too large for its activation, or of a registered model
+	KindCareer     uint8 = 9 // something happened to a registered model
 )
 
 // entryVersion is the first byte of every payload but an event's.
@@ -62,6 +63,8 @@ const (
 	decDegraded
 	decVariable
 	decNumbers
+	decMarginRate
+	decShadow
 
 	decVolatile protowire.Number = 1000 // timings, profile position
 )

@@ -41,6 +41,8 @@ func (d *decisionEntry) append(b []byte, s *snapshot, f *rules.Frame) []byte {
 		d.Variables[i].append(&w)
 		w.close(at)
 	}
+	w.float(decMarginRate, d.MarginRate)
+	d.appendShadows(&w)
 	d.appendVolatile(&w)
 	return w.b
 }
@@ -92,6 +94,7 @@ func (d *Decision) appendCircumstances(w *wire) {
 		w.text(1, a.Experiment)
 		w.text(2, a.Arm)
 		w.float(3, a.Bucket)
+		w.float(4, a.Chance)
 		w.close(at)
 	}
 	at = w.open(decProvenance)
@@ -156,6 +159,10 @@ func (d *decisionEntry) field(f field) (err error) {
 		err = parseInto(f.raw, &d.Variables, (*Variable).field)
 	case decDisclosure:
 		err = parseInto(f.raw, &d.Disclosures, (*Disclosure).field)
+	case decMarginRate:
+		d.MarginRate = f.float()
+	case decShadow:
+		err = parseInto(f.raw, &d.Shadows, (*ShadowScores).field)
 	case decArm:
 		err = parseInto(f.raw, &d.Arms, (*Arm).field)
 	case decDegraded:
@@ -316,6 +323,8 @@ func (a *Arm) field(f field) error {
 		a.Arm = f.text()
 	case 3:
 		a.Bucket = f.float()
+	case 4:
+		a.Chance = f.float()
 	}
 	return nil
 }

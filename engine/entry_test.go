@@ -31,10 +31,12 @@ func fullDecision() *decisionEntry {
 		}},
 		Budgets:    []BudgetUse{{"b", "us", "expected", "dual", at, at.Add(time.Hour), 1, 2, 3, 4, 0.5, 6}},
 		Draw:       Draw{"epsilon", 1<<63 + 1, 7, "o", true, 0.1, 0.2, 0.3, 0.4, 2, 0.5, "h"},
-		Arms:       []Arm{{"e", "treated", 0.75}},
+		Arms:       []Arm{{"e", "treated", 0.75, 0.5}},
 		Provenance: Provenance{"b", 3, "digest", "us", true, []string{"", "us"}, []ModelRef{{"purchase", "f", "d", true}}, 9, time.Hour, "seed"},
 		Degraded:   []Degradation{{"s", RungNone, "c"}},
 		Timings:    Timings{1, 2, 3, 4, 5, 6},
+		MarginRate: 0.4,
+		Shadows:    []ShadowScores{{"purchase", "d", "", []ShadowScore{{"o", 0.1, 0.2, -0.1, 0.3}}}, {"visit", "e", "no answer", nil}},
 		Variables: []Variable{{"a", NumberValue, math.NaN(), "", nil, 1}, {"b", BoolValue, 1, "", nil, 0}, {"c", StringValue, 0, "text", nil, 2},
 			{"d", StringsValue, 0, "", []string{"", "x"}, 0}},
 	}

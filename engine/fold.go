@@ -123,6 +123,7 @@ const (
 	termActivation = 'a' // every activation
 	termBlob       = 'b' // SHA-256 of a file logged apart
 	termErasure    = 'x' // request id of an erasure
+	termCareer     = 'm' // every change of a registered model
 )
 
 func term(kind byte, value string) []byte {
@@ -148,6 +149,8 @@ func Index(e *store.Entry) [][]byte {
 		if c, err := parseBlob(e.Payload); err == nil {
 			return [][]byte{term(termBlob, c.sum)}
 		}
+	case KindCareer:
+		return [][]byte{term(termCareer, "")}
 	case KindErasure:
 		if id := erasureRequest(e.Payload); id != "" {
 			return [][]byte{term(termErasure, id)}

@@ -36,6 +36,8 @@ type scratch struct {
 	index    []int            // offer index of cands[i]
 	raw      []models.Score   // scores of cands
 	scores   [][]models.Score // by outcome, then offer index
+	outcomes []outcomeModel   // as this decision's customer gets them
+	sides    []outcomeModel   // memory of outcomes, where a challenger decides
 	rungs    []Rung           // by outcome
 	budgets  []budgetRoom
 	draws    []drawable
@@ -150,8 +152,8 @@ func (t *task) setOffer(o *rules.Offer) {
 // setScores makes <outcome>.* those of one offer.
 func (t *task) setScores(offer int) {
 	f := t.frame
-	for i := range t.snap.outcomes {
-		o := &t.snap.outcomes[i]
+	for i := range t.outcomes {
+		o := &t.outcomes[i]
 		if o.Model == rules.ModelProfile {
 			continue
 		}
@@ -166,7 +168,7 @@ func (t *task) setScores(offer int) {
 
 // scoreOf is the score of an outcome for an offer, aliases resolved.
 func (t *task) scoreOf(outcome, offer int) *models.Score {
-	if of := t.snap.outcomes[outcome].of; of >= 0 {
+	if of := t.outcomes[outcome].of; of >= 0 {
 		outcome = of
 	}
 	return &t.scores[outcome][offer]
@@ -194,6 +196,7 @@ func (t *task) setBasket() {
 	}
 	if rate, ok := t.marginRate(); ok {
 		f.SetNumber(s.basketMargin, rate)
+		t.d.MarginRate = rate
 	}
 }
 

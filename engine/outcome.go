@@ -86,16 +86,21 @@ func (s *snapshot) openPrior(b *rules.Bundle, p *rules.Policy, m *outcomeModel, 
 	} else {
 		s.models = append(s.models, ModelRef{Outcome: m.Name, Assumed: true})
 	}
-	var lifts []models.AssumedLift
-	for _, offer := range slices.Sorted(maps.Keys(m.Prior)) {
-		lifts = append(lifts, models.AssumedLift{Offer: offer, Lift: m.Prior[offer].Mean, SD: m.Prior[offer].SD})
-	}
-	prior, err := models.NewPrior(models.Schema{Outcome: m.Name, Unit: m.Unit}, m.Without, base, lifts)
+	prior, err := m.priorOver(base)
 	if err != nil {
 		return err
 	}
 	m.model, err = s.bind(prior, p)
 	return err
+}
+
+// priorOver is the assumed lifts over a baseline; nil: over the constant of the policies.
+func (m *outcomeModel) priorOver(base models.Model) (*models.Prior, error) {
+	var lifts []models.AssumedLift
+	for _, offer := range slices.Sorted(maps.Keys(m.Prior)) {
+		lifts = append(lifts, models.AssumedLift{Offer: offer, Lift: m.Prior[offer].Mean, SD: m.Prior[offer].SD})
+	}
+	return models.NewPrior(models.Schema{Outcome: m.Name, Unit: m.Unit}, m.Without, base, lifts)
 }
 
 // distilledSuffix names the last good distilled model beside a model file.

@@ -12,22 +12,34 @@ import (
 // scoreAll is step 6: every outcome scores the surviving candidates in one batch,
 // on the highest rung of its ladder that answers.
 func (t *task) scoreAll() error {
+	t.outcomes = t.snap.outcomes
+	if t.snap.contests != nil {
+		t.takeSides()
+	}
 	t.survivors()
 	if len(t.index) == 0 {
 		return nil
 	}
-	for i := range t.snap.outcomes {
-		if o := &t.snap.outcomes[i]; o.Model == rules.ModelPrior || o.Model == rules.ModelFile {
+	t.scoreSurvivors()
+	if t.snap.shadows != nil {
+		t.scoreShadows()
+	}
+	return nil
+}
+
+// scoreSurvivors scores with the models that decide.
+func (t *task) scoreSurvivors() {
+	for i := range t.outcomes {
+		if o := &t.outcomes[i]; o.Model == rules.ModelPrior || o.Model == rules.ModelFile {
 			t.rungs[i] = t.scoreOutcome(i, o)
 		}
 	}
-	for i := range t.snap.outcomes {
-		if of := t.snap.outcomes[i].of; of >= 0 {
+	for i := range t.outcomes {
+		if of := t.outcomes[i].of; of >= 0 {
 			t.rungs[i] = t.rungs[of]
 		}
 	}
 	t.unscored()
-	return nil
 }
 
 // survivors lists the offers nothing has refused so far.
@@ -80,6 +92,18 @@ func (t *task) landed(o *outcomeModel, rung Rung) Rung {
 
 // ask scores all survivors with one model.
 func (t *task) ask(i int, o *outcomeModel, b *bound) error {
+	raw, err := t.answer(o, b)
+	if err != nil {
+		return err
+	}
+	for k, offer := range t.index {
+		t.scores[i][offer] = raw[k]
+	}
+	return nil
+}
+
+// answer is what one model says of all survivors; it stays valid until the next.
+func (t *task) answer(o *outcomeModel, b *bound) ([]models.Score, error) {
 	t.x = b.vector(t.frame, t.x)
 	t.cands = t.cands[:0]
 	for _, offer := range t.index {
@@ -90,15 +114,9 @@ func (t *task) ask(i int, o *outcomeModel, b *bound) error {
 	}
 	raw := t.raw[:len(t.cands)]
 	if err := askModel(t.ctx, b, t.x, t.cands, raw, t.e.opts.ModelTimeout); err != nil {
-		return err
+		return nil, err
 	}
-	if err := soundScores(o.Unit, raw); err != nil {
-		return err
-	}
-	for k, offer := range t.index {
-		t.scores[i][offer] = raw[k]
-	}
-	return nil
+	return raw, soundScores(o.Unit, raw)
 }
 
 // fromSegment answers with what the model said of nobody in particular.
@@ -112,12 +130,12 @@ func (t *task) fromSegment(i int, o *outcomeModel) bool {
 
 // unscored refuses every candidate if an outcome has no score at all.
 func (t *task) unscored() {
-	for i := range t.snap.outcomes {
+	for i := range t.outcomes {
 		if t.rungs[i] != RungNone {
 			continue
 		}
 		t.fallback = true
-		at := verdict{reason: ReasonModelUnavailable, detail: "no model scored the outcome " + t.snap.outcomes[i].Name, source: t.snap.outcomes[i].Source, rule: t.snap.outcomes[i].Name}
+		at := verdict{reason: ReasonModelUnavailable, detail: "no model scored the outcome " + t.outcomes[i].Name, source: t.outcomes[i].Source, rule: t.outcomes[i].Name}
 		for _, offer := range t.index {
 			if c := &t.d.Candidates[offer+1]; c.alive() {
 				c.reject(StageScoring, at)
@@ -156,7 +174,7 @@ func (t *task) degrade(subject string, rung Rung, cause error) {
 func (t *task) value() error {
 	n := len(t.d.Candidates)
 	t.gross, t.lower = grow(t.gross, n), grow(t.lower, n)
-	outcomes := make([]OutcomeScore, 0, len(t.index)*len(t.snap.outcomes))
+	outcomes := make([]OutcomeScore, 0, len(t.index)*len(t.outcomes))
 	goals := make([]GoalValue, 0, len(t.index)*len(t.plan.Goals))
 	for _, offer := range t.index {
 		c := &t.d.Candidates[offer+1]
@@ -186,8 +204,8 @@ func grow(x []float64, n int) []float64 {
 // traceScores copies an offer's scores into the decision, out of one allocation.
 func (t *task) traceScores(all []OutcomeScore, offer int) (rest, mine []OutcomeScore) {
 	from := len(all)
-	for i := range t.snap.outcomes {
-		o := &t.snap.outcomes[i]
+	for i := range t.outcomes {
+		o := &t.outcomes[i]
 		if o.Model == rules.ModelProfile {
 			with, _ := t.frame.Number(o.With)
 			without, _ := t.frame.Number(o.WithoutSlot)
@@ -196,7 +214,7 @@ func (t *task) traceScores(all []OutcomeScore, offer int) (rest, mine []OutcomeS
 		}
 		v, assumed := t.scoreOf(i, offer), o.assumed
 		if o.of >= 0 {
-			assumed = t.snap.outcomes[o.of].assumed
+			assumed = t.outcomes[o.of].assumed
 		}
 		all = append(all, OutcomeScore{Outcome: o.Name, With: v.With, Without: v.Without, Lower: v.Lower, Upper: v.Upper, Assumed: assumed, Rung: t.rungs[i]})
 	}
@@ -296,8 +314,8 @@ func (t *task) goal(i int) (GoalValue, verdict) {
 // cautious is the value of the goals with every uplift at its lower bound. The
 // cost stays as expected: caution does not make an offer cheaper.
 func (t *task) cautious(c *Candidate, offer int) float64 {
-	for i := range t.snap.outcomes {
-		if o := &t.snap.outcomes[i]; o.Model != rules.ModelProfile && i != t.plan.redeem {
+	for i := range t.outcomes {
+		if o := &t.outcomes[i]; o.Model != rules.ModelProfile && i != t.plan.redeem {
 			v := t.scoreOf(i, offer)
 			t.frame.SetNumber(o.With, v.Without+v.Lower)
 			t.frame.SetNumber(o.Uplift, v.Lower)

@@ -24,6 +24,9 @@ type snapshot struct {
 	scopes   map[string]*plan
 	leaves   map[string]string // last part of a scope, where it is unique
 	models   []ModelRef
+	contests []contest      // of champions and challengers; nil: there is none
+	shadows  []shadow       // models that only watch; nil: there is none
+	own      []outcomeModel // outcomes as the policies alone predict them
 	budgets  map[string]rules.Budget
 	logged   []loggedVariable
 	scratch  sync.Pool
@@ -80,7 +83,10 @@ func (e *Engine) compile(ctx context.Context, b *rules.Bundle) (*snapshot, error
 		return nil, err
 	}
 	company, _ := b.Policy("")
-	return s, s.openModels(ctx, b, company, e.opts.OpenModel)
+	if err := s.openModels(ctx, b, company, e.opts.OpenModel); err != nil {
+		return nil, err
+	}
+	return s, e.appoint(ctx, s)
 }
 
 // newSnapshot makes a snapshot without models.

@@ -168,6 +168,7 @@ func (t *task) setVariable(name string, value any) error {
 
 // stubScores puts the case's scores where models would have put theirs.
 func (t *task) stubScores(scores map[string]rulestest.StubScore) error {
+	t.outcomes = t.snap.outcomes
 	t.survivors()
 	for i := range t.snap.outcomes {
 		o := &t.snap.outcomes[i]

@@ -33,15 +33,31 @@ const (
 // Card is the model card: what a model is, what it was trained on and how it
 // was judged. It is written as JSON into the artifact's header.
 type Card struct {
-	Kind      string     `json:"kind"` // KindPrior or KindUplift
-	Name      string     `json:"name,omitempty"`
-	Schema    CardSchema `json:"schema"`
-	Training  *Training  `json:"training,omitempty"`
-	Learner   string     `json:"learner,omitempty"`  // what the tournament picked
-	Settings  string     `json:"settings,omitempty"` // its settings
-	Metrics   []Metric   `json:"metrics,omitempty"`
-	Notes     []string   `json:"notes,omitempty"` // findings of the data check, reasons of a fallback
-	CreatedBy string     `json:"created_by,omitempty"`
+	Kind     string     `json:"kind"` // KindPrior or KindUplift
+	Name     string     `json:"name,omitempty"`
+	Schema   CardSchema `json:"schema"`
+	Training *Training  `json:"training,omitempty"`
+	Learner  string     `json:"learner,omitempty"`  // what the tournament picked
+	Settings string     `json:"settings,omitempty"` // its settings
+	Metrics  []Metric   `json:"metrics,omitempty"`
+	Notes    []string   `json:"notes,omitempty"` // findings of the data check, reasons of a fallback
+	// Reference is how inputs and scores were distributed at training: what later ones are compared with.
+	Reference []Distribution `json:"reference,omitempty"`
+	CreatedBy string         `json:"created_by,omitempty"`
+}
+
+// Names of the distributions of scores in Card.Reference; inputs go by their own names.
+const (
+	ReferenceWithout = "score.without"
+	ReferenceUplift  = "score.uplift." // and the offer's id
+)
+
+// Distribution is an input or score at training, in bins: x is in bin i if
+// Edges[i-1] < x <= Edges[i]. Counts has an entry per bin and a last one for missing values.
+type Distribution struct {
+	Name   string    `json:"name"`
+	Edges  []float64 `json:"edges"`
+	Counts []float64 `json:"counts"`
 }
 
 // Training says what data a model learned from.
