@@ -25,6 +25,9 @@ type campaignEvaluation struct {
 	beside     string
 	replicates int
 	seed       *uint64
+	splits     int            // train and judge on so many splits
+	parts      int            // or cross-validate over so many parts
+	learning   campaignSearch // of both
 }
 
 func (a *app) addCampaignEvaluation(cmd *cobra.Command, model *string, seed *uint64) {
@@ -34,18 +37,38 @@ func (a *app) addCampaignEvaluation(cmd *cobra.Command, model *string, seed *uin
 	f.StringVar(&e.html, "html", "", "with --data: write the report with its plots as one HTML page")
 	f.StringVar(&e.beside, "beside", "", "with --data: CSV table of published results to print beside; its rows of another outcome are left out")
 	f.IntVar(&e.replicates, "replicates", 1000, "with --data: draws of the bootstrap")
+	f.IntVar(&e.splits, "splits", 0, "with --data instead of --model: train anew and judge on this many splits, with --salt and the numbers after it (--test-share: 0.5)")
+	f.IntVar(&e.parts, "cross-validate", 0, "with --data instead of --model: judge every row by what is learned from the other of this many parts, dealt by --salt")
+	e.learning.add(cmd)
+	cmd.MarkFlagsOneRequired("model", "splits", "cross-validate")
+	cmd.MarkFlagsMutuallyExclusive("model", "splits", "cross-validate")
+	cmd.MarkFlagsMutuallyExclusive("splits", "html")
+	cmd.MarkFlagsMutuallyExclusive("cross-validate", "test-share")
 	cmd.Short = "Judge a trained model on rows or returns it has not seen"
 	cmd.Long += `
 
 With --data it judges an uplift model on a table of a past campaign: uplift and Qini
 per offer, the value of the model's policy beside every single offer, and whether the
 model's policy is proven better. With the --test-share and --salt of the training the
-held-out rows are judged.`
-	cmd.Example += "\n  rebound evaluate --data campaign.csv --mapping mapping.yaml --model champion.rbm --test-share 0.5 --html report.html"
-	e.instead(cmd, []string{"html", "beside", "replicates"}, e.run)
+held-out rows are judged.
+
+--splits and --cross-validate judge the learning itself: the tournament of train
+runs on each training part alone. --splits prints the means over splits beside a
+linear model per arm and every single offer, --cross-validate one report for all rows.`
+	cmd.Example += `
+  rebound evaluate --data campaign.csv --mapping mapping.yaml --model champion.rbm --test-share 0.5 --html report.html
+  rebound evaluate --data campaign.csv --mapping mapping.yaml --splits 10
+  rebound evaluate --data campaign.csv --mapping mapping.yaml --cross-validate 5`
+	e.instead(cmd, []string{"html", "beside", "replicates", "splits", "cross-validate", "trials", "folds"}, e.run)
 }
 
 func (e *campaignEvaluation) run(cmd *cobra.Command) error {
+	if err := e.checkFlags(); err != nil {
+		return err
+	}
+	if e.splits > 0 {
+		return e.repeat(cmd.Context())
+	}
 	r, err := e.evaluate(cmd.Context())
 	if err != nil {
 		return err
@@ -64,11 +87,26 @@ func (e *campaignEvaluation) run(cmd *cobra.Command) error {
 	return r.WriteText(e.app.out)
 }
 
+func (e *campaignEvaluation) checkFlags() error {
+	if e.replicates < 2 {
+		return usageErrorf("--replicates %d: at least 2 are needed", e.replicates)
+	}
+	if e.splits < 0 || e.splits > 1000 {
+		return usageErrorf("--splits %d: want 1 to 1,000", e.splits)
+	}
+	if e.parts != 0 && (e.parts < 2 || e.parts > 100) {
+		return usageErrorf("--cross-validate %d: want 2 to 100 parts", e.parts)
+	}
+	return e.split.check()
+}
+
 // judged is a model on the rows it is judged on.
 type judged struct {
-	model     models.Model
-	card      *models.Card
+	title     string
+	subject   string
 	name      string
+	offers    []string // the model's
+	card      []eval.Fact
 	data      *learner.Dataset // the judged rows
 	mu        [][]float64      // per row and arm; nil: too few rows
 	predicted *prediction
@@ -77,24 +115,19 @@ type judged struct {
 }
 
 func (e *campaignEvaluation) evaluate(ctx context.Context) (*eval.Report, error) {
-	if e.replicates < 2 {
-		return nil, usageErrorf("--replicates %d: at least 2 are needed", e.replicates)
-	}
-	if err := e.split.check(); err != nil {
-		return nil, err
-	}
 	m, err := readCampaignMapping(e.mapping)
 	if err != nil {
 		return nil, err
 	}
-	j, err := e.prepare(ctx, m)
+	prepare := e.prepare
+	if e.parts > 0 {
+		prepare = e.crossValidate
+	}
+	j, err := prepare(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	r := &eval.Report{
-		Title: "Model " + *e.model + " on " + filepath.Base(e.data), Subject: e.subject(j.data),
-		Card: cardFacts(j.card), Checks: []eval.Check{j.seen},
-	}
+	r := &eval.Report{Title: j.title, Subject: j.subject, Card: j.card, Checks: []eval.Check{j.seen}}
 	for _, f := range learner.Check(j.data) {
 		r.Checks = append(r.Checks, eval.Check{Name: f.Kind + " of " + f.Subject, Words: f.Text, Alarm: f.Kind != "constant"})
 	}
@@ -119,10 +152,12 @@ func (e *campaignEvaluation) prepare(ctx context.Context, m *campaignMapping) (*
 		train, test = nil, train
 	}
 	j := &judged{
-		model: model, card: card, name: cmp.Or(card.Learner, *e.model), data: d.Subset(test),
+		title: "Model " + *e.model + " on " + filepath.Base(e.data),
+		name:  cmp.Or(card.Learner, *e.model), offers: model.Schema().Offers, card: cardFacts(card), data: d.Subset(test),
 		bootstrap: eval.Bootstrap{Replicates: e.replicates, Seed: *e.seed}, seen: provenance(card, d, train, e.split),
 	}
-	if err := j.check(*e.model); err != nil {
+	j.subject = e.subject(j.data)
+	if err := agree(j.data, model.Schema(), *e.model); err != nil {
 		return nil, err
 	}
 	if d.Arm != nil {
@@ -140,8 +175,15 @@ func (e *campaignEvaluation) prepare(ctx context.Context, m *campaignMapping) (*
 	return j, nil
 }
 
-// addTables adds what is not computed from effects: points and published results.
+// addTables adds effects by fifths, points and published results.
 func (e *campaignEvaluation) addTables(r *eval.Report, j *judged, m *campaignMapping) error {
+	if j.data.Arm != nil {
+		for k := range j.offers {
+			if l, ok := fifths(j.trial(k)); ok {
+				r.Tables = append(r.Tables, l)
+			}
+		}
+	}
 	if m.Recipe == recipeVoucher {
 		r.Tables = append(r.Tables, j.vouchers())
 	}
@@ -163,9 +205,8 @@ func (e *campaignEvaluation) subject(d *learner.Dataset) string {
 	return fmt.Sprintf("%d rows held out of the table (share %g, salt %d).", d.Rows(), e.split.share, e.split.salt)
 }
 
-// check compares what the table holds with what the model predicts.
-func (j *judged) check(file string) error {
-	s, d := j.model.Schema(), j.data
+// agree compares what the judged rows hold with what the model predicts.
+func agree(d *learner.Dataset, s *models.Schema, file string) error {
 	if d.Rows() == 0 {
 		return usageErrorf("--test-share holds out no row")
 	}

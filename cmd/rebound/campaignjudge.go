@@ -16,8 +16,8 @@ func (j *judged) fill(r *eval.Report) error {
 	if err := j.fillPolicy(r); err != nil {
 		return err
 	}
-	for k := range j.model.Schema().Offers {
-		u, err := j.uplift(k)
+	for k := range j.offers {
+		u, err := eval.EvaluateUplift(j.trial(k), j.bootstrap)
 		if err != nil {
 			return err
 		}
@@ -42,9 +42,9 @@ func (j *judged) rows(at []int) eval.Rows {
 	return r
 }
 
-// uplift judges the model's k-th offer on the rows with it and without any.
-func (j *judged) uplift(k int) (eval.Uplift, error) {
-	d, offer := j.data, j.model.Schema().Offers[k]
+// trial is the model's k-th offer on the rows with it and without any.
+func (j *judged) trial(k int) eval.UpliftInput {
+	d, offer := j.data, j.offers[k]
 	arm := slices.Index(d.Offers, offer) + 1
 	chance := chances(d)
 	in := eval.UpliftInput{Model: j.name, Arm: offer, Outcome: d.Outcome, Unit: d.Unit}
@@ -65,7 +65,7 @@ func (j *judged) uplift(k int) (eval.Uplift, error) {
 		}
 	}
 	in.Trial.Rows = j.rows(at)
-	return eval.EvaluateUplift(in, j.bootstrap)
+	return in
 }
 
 // arms are the judged rows as an experiment.
@@ -81,11 +81,10 @@ func (j *judged) arms() eval.Arms {
 
 // choice gives each row the offer with the largest effect above 0.
 func (j *judged) choice() []int {
-	offers := j.model.Schema().Offers
 	out := make([]int, j.data.Rows())
 	for i := range out {
 		if k := j.predicted.best(i); k >= 0 {
-			out[i] = slices.Index(j.data.Offers, offers[k]) + 1
+			out[i] = slices.Index(j.data.Offers, j.offers[k]) + 1
 		}
 	}
 	return out

@@ -18,13 +18,18 @@ type prediction struct {
 	effects [][]float64      // per offer of the model, per row: not bounded by the outcome's range where the model can tell
 }
 
+func newPrediction(rows, offers int) *prediction {
+	p := &prediction{without: make([]float64, rows), scores: make([][]models.Score, rows), effects: make([][]float64, offers)}
+	for k := range p.effects {
+		p.effects[k] = make([]float64, rows)
+	}
+	return p
+}
+
 // scoreRows scores an aligned dataset.
 func scoreRows(ctx context.Context, m models.Model, d *learner.Dataset) (*prediction, error) {
 	offers := m.Schema().Offers
-	p := &prediction{effects: make([][]float64, len(offers))}
-	for k := range p.effects {
-		p.effects[k] = make([]float64, d.Rows())
-	}
+	p := newPrediction(d.Rows(), len(offers))
 	cands := []models.Candidate{{Arm: -1}}
 	for k := range offers {
 		cands = append(cands, models.Candidate{Arm: k})
@@ -37,7 +42,7 @@ func scoreRows(ctx context.Context, m models.Model, d *learner.Dataset) (*predic
 		if err := m.Score(ctx, x, cands, out); err != nil {
 			return nil, fmt.Errorf("row %d: %w", i+1, err)
 		}
-		p.without, p.scores = append(p.without, out[0].Without), append(p.scores, out[1:])
+		p.without[i], p.scores[i] = out[0].Without, out[1:]
 		for k, s := range p.scores[i] {
 			effects[k] = s.Uplift()
 		}

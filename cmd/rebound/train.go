@@ -199,8 +199,7 @@ outcome was known by --from. Differences are paired; intervals draw whole custom
 	}
 	l.add(cmd, "judge on returns at or after; the rule learns from what was known by then", "judge on returns before (default: all whose outcome is known)")
 	cmd.Flags().StringVar(&file, "model", "", "artifact to judge")
-	cmd.Flags().Uint64Var(&seed, "seed", 1, "of the bootstrap")
-	cobra.CheckErr(cmd.MarkFlagRequired("model"))
+	cmd.Flags().Uint64Var(&seed, "seed", 1, "of the bootstrap, and of learners where evaluate trains")
 	a.addCampaignEvaluation(cmd, &file, &seed)
 	return cmd
 }

@@ -138,7 +138,7 @@ func perArm(tr, te *learner.Dataset, link models.Link, ridge float64) ([3][]floa
 }
 
 func leastSquares(tr, te *learner.Dataset) ([3][]float64, error) {
-	return perArm(tr, te, models.LinkIdentity, 0)
+	return perArm(tr, te, models.LinkIdentity, 1e-3) // the indicators of a category add up to the constant
 }
 
 func logisticT(tr, te *learner.Dataset, outcome string) ([2][]float64, error) {
