@@ -144,8 +144,8 @@ func (t *task) returnKey() (key [8]byte) {
 func (t *task) see() error {
 	r := &t.req.Return
 	t.ret = profile.Return{ID: r.ID, OrderID: r.OrderID, Authorization: r.Authorization, Channel: t.req.Channel, Lines: r.Lines, Refund: r.Refund, Tender: r.Tender}
-	if err := t.readProfile(); err != nil {
-		return fmt.Errorf("read profile: %w", err)
+	if err := t.look(&t.ret); err != nil {
+		return err
 	}
 	view := t.seen.View()
 	t.d.Household = strings.Clone(view.Household())
@@ -173,32 +173,23 @@ func (t *task) consents(view profile.View) bool {
 	return declared
 }
 
-// readProfile reads the customer, seen with the return.
-func (t *task) readProfile() error {
+// look reads the customer's records, seen with a return (nil: without).
+func (t *task) look(ret *profile.Return) error {
 	if len(t.req.Customer) == 0 {
-		return t.seen.Read(nil, nil, &t.ret, t.now, t.plan.Currency)
+		return t.seen.Read(profile.Records{}, nil, ret, t.now, t.plan.Currency)
 	}
-	return t.readRecords(&t.ret)
-}
-
-// readRecords reads both records; a write between the two reads repeats them.
-func (t *task) readRecords(ret *profile.Return) error {
-	for range 4 {
-		features, at, err := t.e.opts.Store.Get(profile.Key(profile.TableFeatures, t.d.Subject))
-		if err != nil {
+	records, at, err := readProfile(t.e.opts.Store, t.d.Subject)
+	if err != nil {
+		return err
+	}
+	if !t.offersRead {
+		if err := t.readOffers(t.e.opts.Store); err != nil {
 			return err
 		}
-		history, with, err := t.e.opts.Store.Get(profile.Key(profile.TableHistory, t.d.Subject))
-		if err != nil {
-			return err
-		}
-		if at != with {
-			continue
-		}
-		t.d.Provenance.ProfileVersion = uint64(at)
-		return t.seen.Read(features, history, ret, t.now, t.plan.Currency)
 	}
-	return fmt.Errorf("%w: the profile changed during every read", ErrUnavailable)
+	t.d.Provenance.ProfileVersion = uint64(at)
+	t.known = t.offers.known(t.known[:0], milli(t.now))
+	return t.seen.Read(records, t.known, ret, t.now, t.plan.Currency)
 }
 
 // describe is step 4: the variables that rules and models read.

@@ -11,8 +11,8 @@ import (
 )
 
 // NewFold returns the fold a store builds its records with, for live use and
-// recovery alike: events and offers into the customer's profile
-// (engine/profile), decisions and what became of them into the offer record.
+// recovery alike: events into the customer's profile (engine/profile),
+// decisions and what became of them into the offer record.
 func NewFold() store.Fold {
 	f := &folder{}
 	return f.fold
@@ -37,23 +37,28 @@ func (f *folder) fold(r store.Reader, e *store.Entry, w store.Writer) error {
 }
 
 func (f *folder) event(r store.Reader, s store.Subject, ev *profile.Event, w store.Writer) error {
-	history, _, err := r.Get(profile.Key(profile.TableHistory, s))
+	before, _, err := readProfile(r, s)
 	if err != nil {
 		return err
 	}
-	records, result, err := f.profiles.Event(history, ev)
+	after, result, err := f.profiles.Event(before.History, ev)
 	if err != nil {
 		return fmt.Errorf("fold event %q: %w", ev.ID, err)
 	}
 	if result != profile.Duplicate {
-		put(w, s, records)
+		w.Put(profile.Key(profile.TableProfiles, s), after.Profile())
 	}
 	return nil
 }
 
-func put(w store.Writer, s store.Subject, r profile.Records) {
-	w.Put(profile.Key(profile.TableFeatures, s), r.Features)
-	w.Put(profile.Key(profile.TableHistory, s), r.History)
+// readProfile reads a customer's profile and the position of the last event in it.
+func readProfile(r store.Reader, s store.Subject) (profile.Records, store.Position, error) {
+	b, at, err := r.Get(profile.Key(profile.TableProfiles, s))
+	if err != nil {
+		return profile.Records{}, 0, fmt.Errorf("read profile: %w", err)
+	}
+	records, err := profile.ParseRecords(b)
+	return records, at, err
 }
 
 func (f *folder) incentive(r store.Reader, e *store.Entry, w store.Writer) error {
@@ -88,27 +93,6 @@ func (f *folder) decision(r store.Reader, e *store.Entry, w store.Writer) error 
 		return err
 	}
 	w.Put(key, record)
-	if !d.reserves || !d.consent {
-		return nil
-	}
-	return f.offered(r, e.Subject, &d, w)
-}
-
-// offered tells the profile of an offer. Without consent nothing is learned.
-func (f *folder) offered(r store.Reader, s store.Subject, d *decisionHead, w store.Writer) error {
-	history, _, err := r.Get(profile.Key(profile.TableHistory, s))
-	if err != nil {
-		return err
-	}
-	records, result, err := f.profiles.Decision(history, &profile.Decision{
-		ID: d.id, OfferID: d.offer, At: fromMilli(d.time), Expires: fromMilli(d.expires), Shown: !d.ghost,
-	})
-	if err != nil {
-		return fmt.Errorf("fold decision %s: %w", d.id, err)
-	}
-	if result != profile.Duplicate {
-		put(w, s, records)
-	}
 	return nil
 }
 

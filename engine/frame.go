@@ -41,8 +41,9 @@ type scratch struct {
 	rungs    []Rung           // by outcome
 	budgets  []budgetRoom
 	draws    []drawable
-	offers   offerList // of the customer; shares the record's memory
-	drawn    []int     // candidate index of draws[i]
+	offers   offerList       // of the customer; shares the record's memory
+	known    []profile.Offer // of them, what features are made of
+	drawn    []int           // candidate index of draws[i]
 	lists    [][]string
 	cats     []string
 	applies  [][]string // by offer: the categories it applies to

@@ -39,6 +39,7 @@ type offerItem struct {
 	redeemed   int64
 	associate  string
 	household  string
+	consent    bool // to its being remembered in the customer's features
 }
 
 // offerList is a customer's offer record (docs/formats/entry.md), oldest first.
@@ -91,6 +92,7 @@ func (o *offerItem) append(w *wire) {
 	w.bool(11, o.released)
 	w.text(12, o.associate)
 	w.text(13, o.household)
+	w.bool(14, o.consent)
 }
 
 func (o *offerItem) times() [4]*int64 {
@@ -127,6 +129,8 @@ func (o *offerItem) parse(b []byte) error {
 			o.associate = f.shared()
 		case 13:
 			o.household = f.shared()
+		case 14:
+			o.consent = f.bool()
 		}
 	}
 	return f.err
@@ -217,9 +221,23 @@ func (d *decisionHead) item() offerItem {
 		expires: d.time + decisionLife.Milliseconds(), associate: d.associate, household: d.household,
 	}
 	if d.reserves {
-		o.offer, o.expires, o.ghost = d.offer, d.expires, d.ghost
+		o.offer, o.expires, o.ghost, o.consent = d.offer, d.expires, d.ghost, d.consent
 	}
 	return o
+}
+
+// known appends what the customer's features are made of: offers with events, and
+// those that may still be redeemed, if the customer consents to their being remembered.
+func (l offerList) known(dst []profile.Offer, now int64) []profile.Offer {
+	for i := range l {
+		o := &l[i]
+		open := !o.ghost && !o.superseded
+		ended := o.presented != 0 || o.redeemed != 0 || o.released
+		if o.offer != "" && o.consent && (ended || open && o.expires > now) {
+			dst = append(dst, profile.Offer{Decision: profile.HashID(o.decision), Made: o.at, Expires: o.expires, Open: open, Ended: ended})
+		}
+	}
+	return dst
 }
 
 // happened notes an event about an offer. A decision that was lost, or made by

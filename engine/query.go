@@ -281,7 +281,7 @@ func (e *Engine) Profile(ctx context.Context, id profile.Identity, asOf time.Tim
 	if err := t.identify(); err != nil {
 		return nil, err
 	}
-	if err := t.readRecords(nil); err != nil {
+	if err := t.look(nil); err != nil {
 		return nil, fmt.Errorf("profile: %w", err)
 	}
 	if !t.seen.View().Known() {

@@ -67,11 +67,11 @@ func (r *EventResult) reject(reason EventReason, detail string) {
 
 // recordOne records an event and returns the position it is known at.
 func (e *Engine) recordOne(tx store.Tx, s store.Subject, ev *profile.Event, r *EventResult) (store.Position, error) {
-	history, at, err := tx.Get(profile.Key(profile.TableHistory, s))
+	records, at, err := readProfile(tx, s)
 	if err != nil {
 		return 0, err
 	}
-	known, err := profile.Contains(history, ev.ID)
+	known, err := profile.Contains(records.History, ev.ID)
 	if err != nil {
 		return 0, err
 	}

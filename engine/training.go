@@ -165,7 +165,7 @@ func (t *trainer) row(s store.Subject, r *profile.Records, ev *profile.Event, re
 		return nil
 	}
 	ret := profile.Return{ID: ev.ReturnID, OrderID: ev.OrderID, Channel: ev.Channel, Lines: ev.Lines, Refund: ev.Refund}
-	if err := t.seen.Read(r.Features, r.History, &ret, ev.Time.In(t.o.Location), t.o.Currency); err != nil {
+	if err := t.seen.Read(*r, nil, &ret, ev.Time.In(t.o.Location), t.o.Currency); err != nil {
 		return err
 	}
 	if consent, stated := t.seen.View().Consent(); stated && !consent {

@@ -33,7 +33,7 @@ func TestAbuseScoreFindsSwindlers(t *testing.T) {
 		before := records[e.Customer]
 		if e.Kind == profile.KindReturn {
 			ret := &profile.Return{ID: e.ReturnID, OrderID: e.OrderID, Lines: e.Lines, Refund: e.Refund}
-			if err := seen.Read(before.Features, before.History, ret, e.Time, "USD"); err != nil {
+			if err := seen.Read(before, nil, ret, e.Time, "USD"); err != nil {
 				t.Fatal(err)
 			}
 			nature, err := r.Nature(e.Customer)

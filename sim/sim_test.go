@@ -232,7 +232,7 @@ func TestEffectsShowInTheProfile(t *testing.T) {
 		before := records[e.Customer]
 		if e.Kind == profile.KindReturn && e.Time.Sub(c.Start) > 180*day && e.Time.Sub(c.Start) < 270*day {
 			ret := &profile.Return{ID: e.ReturnID, OrderID: e.OrderID, Lines: e.Lines, Refund: e.Refund}
-			if err := seen.Read(before.Features, before.History, ret, e.Time, "USD"); err != nil {
+			if err := seen.Read(before, nil, ret, e.Time, "USD"); err != nil {
 				t.Fatal(err)
 			}
 			effect, err := r.Truth(e.Customer, offer, e.Time, 30*day)

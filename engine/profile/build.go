@@ -16,7 +16,6 @@ type builder struct {
 	index    []int // category index of the entry at hand -> index into cats
 	loops    []incentivisedLine
 	offers   []offerAgg
-	lives    []liveAgg
 	regs     registers
 	buffer   []byte // the record being folded
 
@@ -49,7 +48,7 @@ func (b *builder) reset() {
 	*b = builder{
 		scan: b.scan, brackets: b.brackets,
 		days: b.days[:0], cats: b.cats[:0], index: b.index[:0],
-		loops: b.loops[:0], offers: b.offers[:0], lives: b.lives[:0], buffer: b.buffer,
+		loops: b.loops[:0], offers: b.offers[:0], buffer: b.buffer,
 		first: none, newest: none, firstBuy: none, lastBuy: none, lastBack: none,
 	}
 }
@@ -100,9 +99,6 @@ func (b *builder) start(h *history, asOf int64) {
 // general applies what does not depend on other entries.
 func (b *builder) general(e entry) {
 	switch e.kind() {
-	case kindDecision:
-		b.decision(e)
-		return
 	case KindPresentation, KindRedemption, KindRelease:
 		b.incentive(e)
 	case KindLoyaltyChange, KindAttributes:

@@ -76,7 +76,7 @@ func FuzzDecodeEvent(f *testing.F) {
 
 func FuzzRecords(f *testing.F) {
 	steps := []step{
-		{decision: &profile.Decision{ID: "d1", OfferID: "pct-10", At: base, Expires: base.Add(day), ReturnKey: 7, Position: 3, Shown: true}},
+		happened(profile.KindPresentation, "d1", base),
 		{event: bigPurchase(0, base).event},
 	}
 	r := foldAll(f, profile.Records{}, steps[:1])
@@ -86,7 +86,7 @@ func FuzzRecords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, features, history []byte) {
 		var s profile.Seen
 		ret := &profile.Return{ID: "r", Lines: []profile.Line{{SKU: "1", Quantity: 1, Paid: 1}}}
-		if err := s.Read(features, history, ret, base.Add(day), "USD"); err == nil {
+		if err := s.Read(profile.Records{Features: features, History: history}, []profile.Offer{made("d1", base)}, ret, base.Add(day), "USD"); err == nil {
 			s.Vector(nil)
 		}
 		var folder profile.Folder

@@ -1,6 +1,6 @@
 // Package profile turns a retailer's events into what a decision may know of a
 // customer. It owns the event, its checks and its binary form; the fold from
-// events to two records per customer (history and features); the view that
+// events to two records per customer (history and features), kept as one; the view that
 // reads the features record in place; and Table, the one list of every feature
 // with unit, window, formula and purpose.
 //

@@ -6,20 +6,17 @@ import (
 	"slices"
 )
 
-// An entry is one event or decision as the history record keeps it. Its bytes
+// An entry is one event as the history record keeps it. Its bytes
 // never change once written, docs/formats/profile.md:
 //
 //	0  u32 length of the whole entry
 //	4  i16 zone offset in minutes
-//	6  u8  kind (kindDecision for a decision)
+//	6  u8  kind
 //	7  u8  channel
 //	8  i64 time, Unix milliseconds
 //	16 u64 hash of the event id
 //	24     body, by kind
 type entry []byte
-
-// kindDecision marks the entry of a decision; it is not an event's kind.
-const kindDecision Kind = 100
 
 const (
 	entryHead = 24
@@ -101,9 +98,6 @@ func appendEntry(b []byte, e *Event) entry {
 		b = appendTrade(b, e)
 	case KindPresentation, KindRedemption, KindRelease:
 		b = le.AppendUint64(b, hashID(e.DecisionID))
-		b = le.AppendUint64(b, hashID(e.OfferID))
-		b = le.AppendUint64(b, uint64(e.Amount))
-		b = le.AppendUint64(b, uint64(packCurrency(e.Currency)))
 	case KindLoyaltyChange, KindAttributes:
 		b = appendAttributes(b, e)
 	}
@@ -245,37 +239,10 @@ func appendAttributes(b []byte, e *Event) []byte {
 	return append(b, e.Household...)
 }
 
-// incentive reads the body of a presentation, redemption or release: u64 decision, u64 offer, i64 amount, u64 currency.
+// incentive reads the body of a presentation, redemption or release: u64 decision.
 type incentive []byte
 
 func (i incentive) decision() uint64 { return le.Uint64(i) }
-func (i incentive) offer() uint64    { return le.Uint64(i[8:]) }
-func (i incentive) amount() int64    { return int64(le.Uint64(i[16:])) }
-
-// decided reads the body of a decision: u64 decision, u64 offer, i64 expiry, u64 return key, u64 position, u8 shown, 7 zero.
-type decided []byte
-
-func (d decided) decision() uint64  { return le.Uint64(d) }
-func (d decided) offer() uint64     { return le.Uint64(d[8:]) }
-func (d decided) expires() int64    { return int64(le.Uint64(d[16:])) }
-func (d decided) returnKey() uint64 { return le.Uint64(d[24:]) }
-func (d decided) position() uint64  { return le.Uint64(d[32:]) }
-func (d decided) shown() bool       { return d[40] != 0 }
-
-func appendDecision(b []byte, d *Decision) entry {
-	id := hashID(d.ID)
-	b = appendHead(b, kindDecision, 0, d.At.UnixMilli(), offsetMinutes(d.At), hashID("decision\x00"+d.ID))
-	b = le.AppendUint64(b, id)
-	b = le.AppendUint64(b, hashID(d.OfferID))
-	b = le.AppendUint64(b, uint64(d.Expires.UnixMilli()))
-	b = le.AppendUint64(b, d.ReturnKey)
-	b = le.AppendUint64(b, d.Position)
-	shown := uint8(0)
-	if d.Shown {
-		shown = 1
-	}
-	return seal(append(b, shown, 0, 0, 0, 0, 0, 0, 0))
-}
 
 // packCurrency keeps three letters in 15 bits; 0 is none.
 func packCurrency(code string) uint16 {

@@ -121,14 +121,12 @@ type Event struct {
 	Household     string
 }
 
-// Decision is what the profile remembers of one decision: enough for caps, for
-// outstanding offers and to find the live decision of a return key.
-type Decision struct {
-	ID        string
-	OfferID   string    // empty: no offer
-	At        time.Time // business time of the decision
-	Expires   time.Time // end of the offer's validity, or of the decision's life if there is no offer
-	ReturnKey uint64    // ReturnKey(order, day); 0 if the return has none
-	Position  uint64    // of the decision in the commit log
-	Shown     bool      // false: a ghost, recorded for a held-out customer and not shown
+// Offer is a decision's offer as the engine knows it. Events tell the profile
+// what became of an offer; this tells it of those that nothing was heard of yet,
+// and when the others were made. Times are Unix milliseconds.
+type Offer struct {
+	Decision      uint64 // HashID of the decision's id
+	Made, Expires int64
+	Open          bool // delivered, and not replaced by a later decision
+	Ended         bool // an event presented, redeemed or released it
 }

@@ -32,7 +32,7 @@ func Example() {
 
 	ret := &profile.Return{ID: "ret-1", OrderID: "o-1", Refund: 8000, Lines: []profile.Line{{SKU: "boot-42", Quantity: 1, Paid: 8000, Reason: "SIZE"}}}
 	var seen profile.Seen
-	if err := seen.Read(records.Features, records.History, ret, at.Add(10*24*time.Hour), "USD"); err != nil {
+	if err := seen.Read(records, nil, ret, at.Add(10*24*time.Hour), "USD"); err != nil {
 		fmt.Println(err)
 		return
 	}

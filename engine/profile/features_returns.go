@@ -1,9 +1,6 @@
 package profile
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // returnHistory lists what the customer sends back, this return included unless the formula says otherwise.
 func returnHistory() []Feature {
@@ -108,41 +105,19 @@ func incentiveHistory() []Feature {
 		{Name: "customer.outstanding_offers", Unit: "count", Formula: "offers that may still be redeemed",
 			number: func(s *Seen) float64 { return s.outstandingOffers() }},
 		{Name: "customer.redemption_rate_365d", Unit: "share", Window: windowText(w365), Formula: "redeemed_365d / offered_365d",
-			number: func(s *Seen) float64 { return ratio(s.offers(Redeemed, w365), s.offers(Offered, w365)) }},
+			number: func(s *Seen) float64 { return ratio(s.offerCount(redeemed, w365), s.offerCount(offered, w365)) }},
 	}
-	counted := func(name, formula string, kind OfferKind, windows ...int) {
+	counted := func(name, formula string, kind offerKind, windows ...int) {
 		for _, w := range windows {
 			rows = append(rows, Feature{
 				Name: name + "_" + windowName(w), Unit: "count", Window: windowText(w), Formula: formula,
-				number: func(s *Seen) float64 { return s.offers(kind, w) },
+				number: func(s *Seen) float64 { return s.offerCount(kind, w) },
 			})
 		}
 	}
-	counted("customer.offered", "offers presented, redeemed or outstanding, by the decision's time", Offered, w30, w90, w365)
-	counted("customer.presented", "presentations", Presented, w30, w365)
-	counted("customer.redeemed", "redemptions", Redeemed, w90, w365)
+	counted("customer.offered", "offers presented, redeemed or outstanding, by the decision's time", offered, w30, w90, w365)
+	counted("customer.presented", "presentations", presented, w30, w365)
+	counted("customer.redeemed", "redemptions", redeemed, w90, w365)
 	return append(rows, windowed("customer.incentivised_share", "share", "purchases with an incentive / purchases", Personal, []int{w365, wAll},
 		func(_ *Seen, w *sum) float64 { return ratio(w.n[nIncentivised], w.n[nBuys]) })...)
-}
-
-func (s *Seen) offers(kind OfferKind, w int) float64 {
-	window := time.Duration(windowDays(w)) * 24 * time.Hour
-	return float64(s.view.OfferCount(kind, window, time.UnixMilli(s.now)))
-}
-
-func (s *Seen) daysSinceOffer() float64 {
-	for i := range s.view.offers() { // newest first
-		if at := s.view.offer(i).counted(Offered, s.now); at != none {
-			return float64(s.now-at) / msPerDay
-		}
-	}
-	return ratio(0, 0)
-}
-
-func (s *Seen) outstandingOffers() float64 {
-	n := 0.0
-	for i := range s.view.offers() {
-		n += truth(s.view.offer(i).outstanding(s.now))
-	}
-	return n
 }

@@ -20,13 +20,32 @@ const (
 	Late
 )
 
-// ErrInvalid is wrapped when an event or decision cannot be folded.
+// ErrInvalid is wrapped when an event cannot be folded.
 var ErrInvalid = errors.New("not a valid event")
 
-// Records are the two records of a customer. The slices are new and are not changed afterwards.
+// Records are the two records of a customer. The slices are not changed afterwards.
 type Records struct{ Features, History []byte }
 
-// Folder folds events and decisions into records. The zero Folder is ready and
+// ParseRecords reads the profile of a customer, in whose memory both records
+// lie; nil is a customer nobody has seen. The error wraps ErrRecord.
+func ParseRecords(b []byte) (Records, error) {
+	if len(b) == 0 {
+		return Records{}, nil
+	}
+	if len(b) < 4 || int(le.Uint32(b)) > len(b)-4 {
+		return Records{}, fmt.Errorf("profile: %w: cut off in the features", ErrRecord)
+	}
+	at := 4 + int(le.Uint32(b))
+	return Records{Features: b[4:at:at], History: b[at:]}, nil
+}
+
+// Profile is both records as one: u32 length of the features, these, the history.
+func (r Records) Profile() []byte {
+	b := le.AppendUint32(make([]byte, 0, 4+len(r.Features)+len(r.History)), uint32(len(r.Features)))
+	return append(append(b, r.Features...), r.History...)
+}
+
+// Folder folds events into records. The zero Folder is ready and
 // safe for concurrent use; the records of one customer must be folded one after another.
 type Folder struct{ builders sync.Pool }
 
@@ -34,12 +53,19 @@ type Folder struct{ builders sync.Pool }
 // customer) and returns both records anew, or none if it is a duplicate.
 // The result does not depend on the order of events.
 func (f *Folder) Event(history []byte, e *Event) (Records, Result, error) {
-	return f.fold(history, appendEntry(nil, e))
-}
-
-// Decision folds a decision; one that comes twice changes nothing.
-func (f *Folder) Decision(history []byte, d *Decision) (Records, Result, error) {
-	return f.fold(history, appendDecision(nil, d))
+	h, err := parseHistory(history)
+	if err != nil {
+		return Records{}, Applied, err
+	}
+	added := appendEntry(nil, e)
+	if !added.sound() {
+		return Records{}, Applied, invalid(added)
+	}
+	result := h.insert(added)
+	if result == Duplicate {
+		return Records{}, Duplicate, nil
+	}
+	return f.records(&h), result, nil
 }
 
 // Events folds a batch of events of one customer and builds the records once.
@@ -57,21 +83,6 @@ func (f *Folder) Events(history []byte, events []*Event) (r Records, counts [3]i
 		counts[h.insert(added)]++
 	}
 	return f.records(&h), counts, nil
-}
-
-func (f *Folder) fold(record []byte, added entry) (Records, Result, error) {
-	h, err := parseHistory(record)
-	if err != nil {
-		return Records{}, Applied, err
-	}
-	if !added.sound() {
-		return Records{}, Applied, invalid(added)
-	}
-	result := h.insert(added)
-	if result == Duplicate {
-		return Records{}, Duplicate, nil
-	}
-	return f.records(&h), result, nil
 }
 
 // invalid is the error for what Validate would not have let through.

@@ -76,35 +76,14 @@ func drawEvent(t *rapid.T, id int, span time.Duration) *profile.Event {
 	return e
 }
 
-func drawDecision(t *rapid.T, span time.Duration) *profile.Decision {
-	at := drawTime(t, span)
-	id := rapid.IntRange(1, 40).Draw(t, "decision")
-	return &profile.Decision{
-		ID: fmt.Sprintf("d%d", id), OfferID: pick(t, "offer", "", "pct-10", "pct-20"), At: at,
-		Expires:   at.Add(time.Duration(rapid.IntRange(1, 20*24).Draw(t, "hours")) * time.Hour),
-		ReturnKey: uint64(rapid.IntRange(0, 5).Draw(t, "key")), Position: uint64(id), Shown: rapid.Bool().Draw(t, "shown"),
-	}
-}
+// step is one event of a customer.
+type step struct{ event *profile.Event }
 
-// step is an event or a decision.
-type step struct {
-	event    *profile.Event
-	decision *profile.Decision
-}
-
-// drawSteps draws events with different ids, and decisions (an id that occurs twice is a duplicate of the first).
+// drawSteps draws events with different ids.
 func drawSteps(t *rapid.T, atMost int, span time.Duration) []step {
-	n := rapid.IntRange(0, atMost).Draw(t, "events")
-	steps, seen := make([]step, 0, n), map[string]bool{}
-	for i := range n {
-		if rapid.IntRange(0, 4).Draw(t, "what") > 0 {
-			steps = append(steps, step{event: drawEvent(t, i, span)})
-			continue
-		}
-		if d := drawDecision(t, span); !seen[d.ID] {
-			seen[d.ID] = true
-			steps = append(steps, step{decision: d})
-		}
+	steps := make([]step, rapid.IntRange(0, atMost).Draw(t, "events"))
+	for i := range steps {
+		steps[i].event = drawEvent(t, i, span)
 	}
 	return steps
 }
@@ -113,14 +92,7 @@ func drawSteps(t *rapid.T, atMost int, span time.Duration) []step {
 func foldAll(t interface{ Fatal(...any) }, r profile.Records, steps []step) profile.Records {
 	var f profile.Folder
 	for _, s := range steps {
-		var next profile.Records
-		var result profile.Result
-		var err error
-		if s.event != nil {
-			next, result, err = f.Event(r.History, s.event)
-		} else {
-			next, result, err = f.Decision(r.History, s.decision)
-		}
+		next, result, err := f.Event(r.History, s.event)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -164,11 +164,9 @@ func (e entry) sound() bool {
 	case KindPurchase, KindReturn:
 		return soundTrade(b)
 	case KindPresentation, KindRedemption, KindRelease:
-		return len(b) == 32
+		return len(b) == 8
 	case KindLoyaltyChange, KindAttributes:
 		return len(b) >= 16 && len(b) == 16+int(le.Uint16(b[2:]))+int(le.Uint16(b[4:]))
-	case kindDecision:
-		return len(b) == 48
 	}
 	return false
 }

@@ -12,20 +12,16 @@ import (
 
 // naive recomputes features from the list of events, slowly and by the words of the table.
 type naive struct {
-	now       time.Time
-	code      string
-	ret       *profile.Return
-	events    []*profile.Event // visible, ascending by (time, fold order does not matter)
-	decisions []*profile.Decision
+	now    time.Time
+	code   string
+	ret    *profile.Return
+	events []*profile.Event // visible, ascending by (time, fold order does not matter)
 }
 
 func newNaive(steps []step, ret *profile.Return, now time.Time, code string) *naive {
 	n := &naive{now: now, code: code, ret: ret}
 	for _, s := range steps {
-		switch {
-		case s.decision != nil && !s.decision.At.After(now):
-			n.decisions = append(n.decisions, s.decision)
-		case s.event != nil && !s.event.Time.After(now) && (s.event.Kind != profile.KindReturn || s.event.ReturnID != ret.ID):
+		if !s.event.Time.After(now) && (s.event.Kind != profile.KindReturn || s.event.ReturnID != ret.ID) {
 			n.events = append(n.events, s.event)
 		}
 	}
@@ -291,10 +287,18 @@ func TestFeaturesEqualNaiveRecomputation(t *testing.T) {
 	})
 }
 
-// naiveOffers counts offers by the words of OfferKind.
-func (n *naive) naiveOffers(kind profile.OfferKind, window time.Duration) int {
-	count := 0
-	in := func(at time.Time) bool { return at.After(n.now.Add(-window)) && !at.After(n.now) }
+// decided is an offer as it was made, and when another replaced it.
+type decided struct {
+	id            string
+	made, expires time.Time
+	ghost         bool
+	replaced      bool
+	ended         bool
+}
+
+// naiveOffers counts offers by the words of the table.
+func (n *naive) naiveOffers(kind profile.Kind, decisions []decided, days int) (count float64) {
+	in := func(at time.Time) bool { return at.After(n.now.Add(-time.Duration(days)*day)) && !at.After(n.now) }
 	first := func(kind profile.Kind, decision string) *profile.Event {
 		for _, e := range n.of(kind) {
 			if e.DecisionID == decision {
@@ -303,29 +307,16 @@ func (n *naive) naiveOffers(kind profile.OfferKind, window time.Duration) int {
 		}
 		return nil
 	}
-	for _, d := range n.decisions {
-		presented, redeemed := first(profile.KindPresentation, d.ID), first(profile.KindRedemption, d.ID)
-		replaced := slices.ContainsFunc(n.decisions, func(o *profile.Decision) bool {
-			return o.ReturnKey != 0 && o.ReturnKey == d.ReturnKey && o.At.After(d.At)
-		})
-		outstanding := d.Shown && first(profile.KindRelease, d.ID) == nil && !replaced && d.Expires.After(n.now)
-		switch kind {
-		case profile.Offered:
-			if (presented != nil || redeemed != nil || outstanding) && in(d.At) {
-				count++
-			}
-		case profile.Presented:
-			if presented != nil && in(presented.Time) {
-				count++
-			}
-		case profile.Redeemed:
-			if redeemed != nil && in(redeemed.Time) {
-				count++
-			}
-		case profile.Shadow:
-			if !d.Shown && !replaced && in(d.At) {
-				count++
-			}
+	for _, d := range decisions {
+		presented, redeemed := first(profile.KindPresentation, d.id), first(profile.KindRedemption, d.id)
+		outstanding := !d.ghost && !d.replaced && first(profile.KindRelease, d.id) == nil && d.expires.After(n.now)
+		switch {
+		case kind == 0 && (presented != nil || redeemed != nil || outstanding) && in(d.made):
+			count++
+		case kind == profile.KindPresentation && presented != nil && in(presented.Time):
+			count++
+		case kind == profile.KindRedemption && redeemed != nil && in(redeemed.Time):
+			count++
 		}
 	}
 	return count
@@ -334,34 +325,40 @@ func (n *naive) naiveOffers(kind profile.OfferKind, window time.Duration) int {
 func TestOfferCounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var steps []step
-		times := map[time.Time]bool{}
+		var decisions []decided
+		var offers []profile.Offer
 		for i := range rapid.IntRange(0, 12).Draw(t, "decisions") {
-			d := drawDecision(t, 40*day)
-			d.ID, d.OfferID = string(rune('a'+i)), "pct-10"
-			if times[d.At.UTC()] {
-				continue
-			}
-			times[d.At.UTC()] = true
-			steps = append(steps, step{decision: d})
+			d := decided{id: string(rune('a' + i)), made: drawTime(t, 40*day), ghost: rapid.Bool().Draw(t, "ghost"), replaced: rapid.Bool().Draw(t, "replaced")}
+			d.expires = d.made.Add(time.Duration(rapid.IntRange(1, 40*24).Draw(t, "hours")) * time.Hour)
 			for k, kind := range []profile.Kind{profile.KindPresentation, profile.KindRedemption, profile.KindRelease} {
 				if rapid.IntRange(0, 2).Draw(t, "then") == 0 {
+					d.ended = true
 					steps = append(steps, step{event: &profile.Event{
-						ID: d.ID + string(rune('0'+k)), Kind: kind, DecisionID: d.ID, OfferID: d.OfferID,
-						Time: d.At.Add(time.Duration(rapid.IntRange(1, 9).Draw(t, "hours")) * time.Hour),
+						ID: d.id + string(rune('0'+k)), Kind: kind, DecisionID: d.id, OfferID: "pct-10",
+						Time: d.made.Add(time.Duration(rapid.IntRange(1, 9).Draw(t, "hours")) * time.Hour),
 					}})
 				}
 			}
+			decisions = append(decisions, d)
+			offers = append(offers, profile.Offer{Decision: profile.HashID(d.id), Made: d.made.UnixMilli(), Expires: d.expires.UnixMilli(), Open: !d.ghost && !d.replaced, Ended: d.ended})
 		}
 		now := base.Add(60 * day)
-		window := time.Duration(rapid.IntRange(1, 100).Draw(t, "window")) * day
 		n := newNaive(steps, &profile.Return{}, now, "USD")
-		view, err := profile.Open(foldAll(t, profile.Records{}, shuffled(t, steps)).Features)
-		if err != nil {
+		var s profile.Seen
+		if err := s.Read(foldAll(t, profile.Records{}, shuffled(t, steps)), offers, nil, now, "USD"); err != nil {
 			t.Fatal(err)
 		}
-		for _, kind := range []profile.OfferKind{profile.Offered, profile.Presented, profile.Redeemed, profile.Shadow} {
-			if got, want := view.OfferCount(kind, window, now), n.naiveOffers(kind, window); got != want {
-				t.Fatalf("kind %d in %v: %d, want %d", kind, window, got, want)
+		for _, c := range []struct {
+			name string
+			kind profile.Kind
+			days int
+		}{
+			{"offered_30d", 0, 30}, {"offered_90d", 0, 90}, {"presented_30d", profile.KindPresentation, 30},
+			{"presented_365d", profile.KindPresentation, 365}, {"redeemed_90d", profile.KindRedemption, 90},
+		} {
+			f, _ := profile.Lookup("customer." + c.name)
+			if got, want := s.Number(&f), n.naiveOffers(c.kind, decisions, c.days); got != want {
+				t.Fatalf("%s: %v, want %v", c.name, got, want)
 			}
 		}
 	})

@@ -149,7 +149,7 @@ func TestOnlineRetail(t *testing.T) {
 		before := records[e.Customer]
 		if e.Kind == profile.KindReturn {
 			ret := &profile.Return{ID: e.ReturnID, Lines: e.Lines, Refund: e.Refund}
-			if err := seen.Read(before.Features, before.History, ret, e.Time, "GBP"); err != nil {
+			if err := seen.Read(before, nil, ret, e.Time, "GBP"); err != nil {
 				t.Fatal(err)
 			}
 			lines += len(e.Lines)

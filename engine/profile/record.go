@@ -16,10 +16,9 @@ const (
 	offCats       = 4  // u8 number of category rows
 	offOffers     = 5  // u8 number of offer rows
 	offOfferDays  = 6  // u16 number of offer-day rows
-	offLive       = 8  // u8 number of live rows
 	offTier       = 10 // u16 length of tier
 	offHousehold  = 12 // u16 length of household
-	offEvents     = 16 // u32 number of kept events (decisions are not counted)
+	offEvents     = 16 // u32 number of kept events
 	offFirst      = 24 // i64 first event ever
 	offNewest     = 32 // i64 newest entry
 	offFirstBuy   = 40 // i64 first kept purchase
@@ -34,18 +33,15 @@ const (
 
 	daySize      = 48
 	catSize      = 8
-	offerSize    = 64
+	offerSize    = 40
 	offerDaySize = 8
-	liveSize     = 32
 )
 
 // Bounds of a features record.
 const (
 	maxCats = 8 // categories with the greatest weight
-	// RecentOffers is how many offers a profile counts exactly; older ones are counted by day.
+	// RecentOffers is how many offers with events a profile counts exactly; older ones are counted by day.
 	RecentOffers = 32
-	// MaxLive is how many return keys have their live decision kept.
-	MaxLive = 16
 )
 
 // none stands for a time that never was.
@@ -86,7 +82,6 @@ func (v View) days() int      { return v.count16(offDays) }
 func (v View) offerDays() int { return v.count16(offOfferDays) }
 func (v View) cats() int      { return v.count8(offCats) }
 func (v View) offers() int    { return v.count8(offOffers) }
-func (v View) lives() int     { return v.count8(offLive) }
 
 func (v View) count16(at int) int {
 	if v.b == nil {
@@ -105,8 +100,7 @@ func (v View) count8(at int) int {
 func (v View) catStart() int      { return recordHead + v.days()*daySize }
 func (v View) offerStart() int    { return v.catStart() + v.cats()*catSize }
 func (v View) offerDayStart() int { return v.offerStart() + v.offers()*offerSize }
-func (v View) liveStart() int     { return v.offerDayStart() + v.offerDays()*offerDaySize }
-func (v View) textStart() int     { return v.liveStart() + v.lives()*liveSize }
+func (v View) textStart() int     { return v.offerDayStart() + v.offerDays()*offerDaySize }
 
 func (v View) day(i int) dayRow     { return dayRow(v.b[recordHead+i*daySize:][:daySize]) }
 func (v View) cat(i int) []byte     { return v.b[v.catStart()+i*catSize:][:catSize] }
@@ -114,7 +108,6 @@ func (v View) offer(i int) offerRow { return offerRow(v.b[v.offerStart()+i*offer
 func (v View) offerDay(i int) []byte {
 	return v.b[v.offerDayStart()+i*offerDaySize:][:offerDaySize]
 }
-func (v View) live(i int) []byte { return v.b[v.liveStart()+i*liveSize:][:liveSize] }
 
 // when reads a time of the head; ok is false if it never was.
 func (v View) when(at int) (ms int64, ok bool) {
@@ -158,21 +151,13 @@ const (
 	dayMoneys
 )
 
-// offerRow is one offer of a decision:
+// offerRow is what events said of one offer:
 //
-//	0 u64 decision, 8 u64 offer, 16 i64 made, 24 i64 expires, 32 i64 presented, 40 i64 redeemed, 48 i64 cost, 56 u8 flags
+//	0 u64 decision, 8 i64 first event, 16 i64 presented, 24 i64 redeemed, 32 u64 1 if released
 type offerRow []byte
 
-// Flags of an offer.
-const (
-	offerShown      = 1 << iota // decided and not a ghost
-	offerReleased               // given up before its expiry
-	offerSuperseded             // a later decision of the same return key replaced it
-	offerGhost                  // decided for a held-out customer
-)
-
-func (o offerRow) made() int64      { return int64(le.Uint64(o[16:])) }
-func (o offerRow) expires() int64   { return int64(le.Uint64(o[24:])) }
-func (o offerRow) presented() int64 { return int64(le.Uint64(o[32:])) }
-func (o offerRow) redeemed() int64  { return int64(le.Uint64(o[40:])) }
-func (o offerRow) flags() uint8     { return o[56] }
+func (o offerRow) decision() uint64 { return le.Uint64(o) }
+func (o offerRow) made() int64      { return int64(le.Uint64(o[8:])) }
+func (o offerRow) presented() int64 { return int64(le.Uint64(o[16:])) }
+func (o offerRow) redeemed() int64  { return int64(le.Uint64(o[24:])) }
+func (o offerRow) released() bool   { return o[32] != 0 }

@@ -34,6 +34,7 @@ type Seen struct {
 	scale    float64
 	builder  builder
 	record   []byte // the view's memory when it had to be built anew
+	offers   []seenOffer
 	sums     sums
 	counts   counts
 	match    match
@@ -42,19 +43,19 @@ type Seen struct {
 // noReturn stands for a customer seen without a return.
 var noReturn = Return{}
 
-// Read looks at a customer's two records at now, with a return (nil: without),
-// money in the given currency. Nil records are a customer nobody has seen. The
-// records' memory is shared until the next Read. The error wraps ErrRecord,
+// Read looks at a customer's two records and offers at now, with a return (nil:
+// without), money in the given currency. Empty records are a customer nobody has
+// seen. The records' memory is shared until the next Read. The error wraps ErrRecord,
 // ErrRecordVersion or currency.ErrUnknown.
-func (s *Seen) Read(features, history []byte, ret *Return, now time.Time, code string) error {
+func (s *Seen) Read(r Records, offers []Offer, ret *Return, now time.Time, code string) error {
 	scale, err := currency.Scale(code)
 	if err != nil {
 		return err
 	}
-	if s.view, err = Open(features); err != nil {
+	if s.view, err = Open(r.Features); err != nil {
 		return err
 	}
-	h, err := parseHistory(history)
+	h, err := parseHistory(r.History)
 	if err != nil {
 		return err
 	}
@@ -67,6 +68,7 @@ func (s *Seen) Read(features, history []byte, ret *Return, now time.Time, code s
 	if err := s.restrict(&h); err != nil {
 		return err
 	}
+	s.readOffers(offers)
 	s.sums.read(s.view, dayOf(s.now), s.currency)
 	s.counts.read(s.view)
 	s.overlay()

@@ -16,7 +16,7 @@ import (
 // features reads all features by name.
 func features(t interface{ Fatal(...any) }, r profile.Records, ret *profile.Return, now time.Time, code string) map[string]any {
 	var s profile.Seen
-	if err := s.Read(r.Features, r.History, ret, now, code); err != nil {
+	if err := s.Read(r, nil, ret, now, code); err != nil {
 		t.Fatal(err)
 	}
 	out := map[string]any{}
@@ -80,7 +80,7 @@ func TestNothingLaterIsSeen(t *testing.T) {
 		steps, now := drawSteps(t, 25, 300*day), drawTime(t, 300*day)
 		var before []step
 		for _, s := range steps {
-			if s.event != nil && !s.event.Time.After(now) || s.decision != nil && !s.decision.At.After(now) {
+			if !s.event.Time.After(now) {
 				before = append(before, s)
 			}
 		}
@@ -104,7 +104,7 @@ func TestSeenReturnIsTheFoldedReturn(t *testing.T) {
 		steps, ret, now := drawSteps(t, 25, 300*day), drawReturn(t), drawTime(t, 300*day)
 		var others []step
 		for _, s := range steps {
-			if s.event == nil || s.event.ReturnID != ret.ID {
+			if s.event.ReturnID != ret.ID {
 				others = append(others, s)
 			}
 		}
@@ -117,13 +117,16 @@ func TestSeenReturnIsTheFoldedReturn(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	r := foldAll(t, profile.Records{}, []step{bigPurchase(0, base)})
 	var s profile.Seen
-	if err := s.Read(r.Features, nil, nil, base.Add(-day), "USD"); !errors.Is(err, profile.ErrRecord) {
+	if _, err := profile.ParseRecords([]byte{9, 0, 0, 0, 1}); !errors.Is(err, profile.ErrRecord) {
+		t.Errorf("cut profile: %v", err)
+	}
+	if err := s.Read(profile.Records{Features: r.Features}, nil, nil, base.Add(-day), "USD"); !errors.Is(err, profile.ErrRecord) {
 		t.Errorf("later events without a history: %v", err)
 	}
-	if err := s.Read(r.Features, r.History, nil, base, "XXX"); !errors.Is(err, currency.ErrUnknown) {
+	if err := s.Read(r, nil, nil, base, "XXX"); !errors.Is(err, currency.ErrUnknown) {
 		t.Errorf("unknown currency: %v", err)
 	}
-	if err := s.Read(bytes.Clone(r.Features[:20]), r.History, nil, base, "USD"); !errors.Is(err, profile.ErrRecord) {
+	if err := s.Read(profile.Records{Features: bytes.Clone(r.Features[:20]), History: r.History}, nil, nil, base, "USD"); !errors.Is(err, profile.ErrRecord) {
 		t.Errorf("cut record: %v", err)
 	}
 }
@@ -154,7 +157,7 @@ func typical(t interface{ Fatal(...any) }) (profile.Records, *profile.Return) {
 			steps = append(steps, step{event: asEvent(ret, "e"+ret.ID, at.Add(5*day))})
 		}
 		if i%10 == 0 {
-			steps = append(steps, step{decision: &profile.Decision{ID: "d" + order, OfferID: "pct-10", At: at.Add(5 * day), Expires: at.Add(7 * day), Shown: true}})
+			steps = append(steps, happened(profile.KindPresentation, "d"+order, at.Add(5*day)))
 		}
 	}
 	ret := &profile.Return{ID: "now", OrderID: "order-t", Refund: 8000, Lines: []profile.Line{{SKU: "boot-42", Style: "boot", Size: "42", Category: "shoes", Quantity: 1, Paid: 8000, Reason: "SIZE"}}}
@@ -167,7 +170,7 @@ func TestReadDoesNotAllocate(t *testing.T) {
 	var s profile.Seen
 	vector := make([]float64, 0, profile.Slots())
 	allocs := testing.AllocsPerRun(100, func() {
-		if err := s.Read(r.Features, r.History, ret, now, "USD"); err != nil {
+		if err := s.Read(r, nil, ret, now, "USD"); err != nil {
 			t.Fatal(err)
 		}
 		vector = s.Vector(vector[:0])
@@ -185,7 +188,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := s.Read(r.Features, r.History, ret, now, "USD"); err != nil {
+				if err := s.Read(r, nil, ret, now, "USD"); err != nil {
 					b.Fatal(err)
 				}
 				vector = s.Vector(vector[:0])
@@ -193,7 +196,7 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 	b.Run("vector", func(b *testing.B) {
-		if err := s.Read(r.Features, r.History, ret, base.Add(185*day), "USD"); err != nil {
+		if err := s.Read(r, nil, ret, base.Add(185*day), "USD"); err != nil {
 			b.Fatal(err)
 		}
 		b.ReportAllocs()
@@ -206,7 +209,7 @@ func BenchmarkRead(b *testing.B) {
 		other.OrderID = "unknown"
 		b.ReportAllocs()
 		for b.Loop() {
-			if err := s.Read(r.Features, r.History, &other, base.Add(185*day), "USD"); err != nil {
+			if err := s.Read(r, nil, &other, base.Add(185*day), "USD"); err != nil {
 				b.Fatal(err)
 			}
 			vector = s.Vector(vector[:0])

@@ -8,11 +8,8 @@ import (
 	"github.com/rebound-engine/rebound/store"
 )
 
-// The tables of a customer's two records: the first byte of their keys.
-const (
-	TableFeatures byte = 'f'
-	TableHistory  byte = 'h'
-)
+// TableProfiles is the first byte of the keys of profiles.
+const TableProfiles byte = 'p'
 
 // SubjectOf names the customer an identity stands for: 16 bytes of the SHA-256
 // of the length-prefixed namespace and value, so that no two identities share

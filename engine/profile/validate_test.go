@@ -105,8 +105,8 @@ func TestSubjectsOfSeparatorsDiffer(t *testing.T) {
 		}
 		seen[s] = id
 	}
-	key := profile.Key(profile.TableFeatures, profile.SubjectOf(ids[0]))
-	if len(key) != 17 || key[0] != profile.TableFeatures {
+	key := profile.Key(profile.TableProfiles, profile.SubjectOf(ids[0]))
+	if len(key) != 17 || key[0] != profile.TableProfiles {
 		t.Errorf("key %x", key)
 	}
 }

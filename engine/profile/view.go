@@ -11,7 +11,7 @@ func (v View) Known() bool { _, ok := v.when(offFirst); return ok }
 // First is the business time of the first event ever seen; ok is false if there was none.
 func (v View) First() (t time.Time, ok bool) { return v.instant(offFirst) }
 
-// Newest is the business time of the newest event or decision.
+// Newest is the business time of the newest event.
 func (v View) Newest() (t time.Time, ok bool) { return v.instant(offNewest) }
 
 // LastPurchase is the business time of the last purchase.
@@ -28,7 +28,7 @@ func (v View) instant(at int) (time.Time, bool) {
 	return time.UnixMilli(ms).UTC(), true
 }
 
-// Events is the number of events kept, decisions left out.
+// Events is the number of events kept.
 func (v View) Events() int {
 	if v.b == nil {
 		return 0
@@ -98,110 +98,5 @@ func (v View) catText() int           { return v.textStart() + v.count16(offTier
 func (v View) catName(i int) int      { return int(le.Uint16(v.cat(i)[4:])) }
 func (v View) catShare(i int) float64 { return float64(le.Uint32(v.cat(i))) / 1e6 }
 
-// OfferKind says which offers OfferCount counts.
-type OfferKind uint8
-
-const (
-	// Offered counts, by the time of the decision, offers that were presented or
-	// redeemed, and shown ones still outstanding: not expired, released or replaced.
-	Offered OfferKind = iota
-	// Presented counts presentations by their time.
-	Presented
-	// Redeemed counts redemptions by their time.
-	Redeemed
-	// Shadow counts, by the time of the decision, the ghosts of a held-out
-	// customer, each as if presented at once, so that caps bind them alike.
-	Shadow
-)
-
-// OfferCount counts offers in the window (now-window, now]. The newest
-// RecentOffers are counted to the millisecond; older ones by UTC day, a day
-// that the window touches counting whole, and without Shadow.
-func (v View) OfferCount(kind OfferKind, window time.Duration, now time.Time) int {
-	to := now.UnixMilli()
-	from, count := to-window.Milliseconds(), 0
-	for i := range v.offers() {
-		if at := v.offer(i).counted(kind, to); at > from && at <= to {
-			count++
-		}
-	}
-	if kind > Redeemed {
-		return count
-	}
-	for i := range v.offerDays() {
-		row := v.offerDay(i)
-		if day := int64(le.Uint16(row)); day >= dayOf(from) && day <= dayOf(to) {
-			count += int(le.Uint16(row[2+2*int(kind):]))
-		}
-	}
-	return count
-}
-
-// counted is the time at which the offer counts for a kind, none if it does not.
-func (o offerRow) counted(kind OfferKind, now int64) int64 {
-	given := o.presented() != 0 || o.redeemed() != 0
-	switch kind {
-	case Offered:
-		if given || o.outstanding(now) {
-			return o.made()
-		}
-	case Presented:
-		if o.presented() != 0 {
-			return o.presented()
-		}
-	case Redeemed:
-		if o.redeemed() != 0 {
-			return o.redeemed()
-		}
-	case Shadow:
-		if o.flags()&offerGhost != 0 && o.flags()&offerSuperseded == 0 {
-			return o.made()
-		}
-	}
-	return none
-}
-
-// outstanding reports whether the customer may still redeem the offer.
-func (o offerRow) outstanding(now int64) bool {
-	return o.flags()&offerShown != 0 && o.flags()&(offerReleased|offerSuperseded) == 0 &&
-		o.redeemed() == 0 && o.made() <= now && o.expires() > now
-}
-
-// Outstanding is an offer the customer may still redeem. Ids are kept as 64-bit hashes, HashID.
-type Outstanding struct {
-	Decision, Offer uint64
-	Expires         time.Time
-}
-
-// Outstanding appends the offers outstanding at now, newest first, among the newest RecentOffers.
-func (v View) Outstanding(dst []Outstanding, now time.Time) []Outstanding {
-	for i := range v.offers() {
-		if o := v.offer(i); o.outstanding(now.UnixMilli()) {
-			dst = append(dst, Outstanding{le.Uint64(o), le.Uint64(o[8:]), time.UnixMilli(o.expires()).UTC()})
-		}
-	}
-	return dst
-}
-
 // HashID is the 64-bit name under which records keep an id.
 func HashID(id string) uint64 { return hashID(id) }
-
-// Live is the last decision of a return key that has not expired.
-type Live struct {
-	Decision uint64 // HashID of its id
-	Position uint64 // in the commit log
-	Expires  time.Time
-}
-
-// LiveDecision finds the live decision of a return key among the newest MaxLive keys.
-func (v View) LiveDecision(returnKey uint64, now time.Time) (Live, bool) {
-	for i := range v.lives() {
-		row := v.live(i)
-		if le.Uint64(row) != returnKey {
-			continue
-		}
-		expires := int64(le.Uint64(row[24:]))
-		return Live{le.Uint64(row[8:]), le.Uint64(row[16:]), time.UnixMilli(expires).UTC()}, expires > now.UnixMilli()
-	}
-	return Live{}, false
-}

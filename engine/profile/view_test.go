@@ -2,105 +2,75 @@ package profile_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
 	"github.com/rebound-engine/rebound/engine/profile"
 )
 
-func open(t *testing.T, steps ...step) profile.View {
-	t.Helper()
-	v, err := profile.Open(foldAll(t, profile.Records{}, steps).Features)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-func offered(id string, at time.Time, key uint64) step {
-	return step{decision: &profile.Decision{
-		ID: id, OfferID: "pct-10", At: at, Expires: at.Add(2 * day), ReturnKey: key, Position: uint64(at.Unix()), Shown: true,
-	}}
-}
-
 func happened(kind profile.Kind, id string, at time.Time) step {
 	return step{event: &profile.Event{ID: fmt.Sprint(kind, id), Kind: kind, Time: at, DecisionID: id, OfferID: "pct-10", Currency: "USD"}}
 }
 
+// made is an offer of two days that was delivered.
+func made(id string, at time.Time) profile.Offer {
+	return profile.Offer{Decision: profile.HashID(id), Made: at.UnixMilli(), Expires: at.Add(2 * day).UnixMilli(), Open: true}
+}
+
+func numbers(t *testing.T, r profile.Records, offers []profile.Offer, now time.Time, want map[string]float64) {
+	t.Helper()
+	var s profile.Seen
+	if err := s.Read(r, offers, nil, now, "USD"); err != nil {
+		t.Fatal(err)
+	}
+	for name, w := range want {
+		f, ok := profile.Lookup("customer." + name)
+		if got := s.Number(&f); !ok || got != w && !(math.IsNaN(got) && math.IsNaN(w)) {
+			t.Errorf("%s is %v at %v, want %v", name, got, now, w)
+		}
+	}
+}
+
 func TestManyOffersAreCountedByDay(t *testing.T) {
 	var steps []step
+	var offers []profile.Offer
 	const n = 100
 	for i := range n {
 		at := base.Add(time.Duration(i) * day)
 		id := fmt.Sprint("d", i)
-		steps = append(steps, offered(id, at, 0), happened(profile.KindPresentation, id, at.Add(time.Hour)))
+		o := made(id, at)
+		o.Ended = true
+		offers = append(offers, o)
+		steps = append(steps, happened(profile.KindPresentation, id, at.Add(time.Hour)))
 		if i%2 == 0 {
 			steps = append(steps, happened(profile.KindRedemption, id, at.Add(2*time.Hour)))
 		}
 	}
-	v, now := open(t, steps...), base.Add(n*day)
-	for _, c := range []struct {
-		kind profile.OfferKind
-		days int
-		want int
-	}{
-		{profile.Offered, 200, n}, {profile.Presented, 200, n}, {profile.Redeemed, 200, n / 2},
-		{profile.Offered, 10, 9}, {profile.Presented, 10, 9}, {profile.Redeemed, 10, 4}, // to the millisecond
-		{profile.Presented, 50, 50}, // by day: the day the window begins in counts whole
-	} {
-		if got := v.OfferCount(c.kind, time.Duration(c.days)*day, now.Add(2*time.Hour)); got != c.want {
-			t.Errorf("kind %d in %d days: %d, want %d", c.kind, c.days, got, c.want)
-		}
-	}
+	numbers(t, foldAll(t, profile.Records{}, steps), offers, base.Add(n*day+90*time.Minute), map[string]float64{
+		"offered_365d": n, "presented_365d": n, "redeemed_365d": n / 2,
+		"offered_30d": 29, "presented_30d": 29, // to the millisecond: made at 0:00 and presented at 1:00, and the window begins at 1:30
+		"offered_90d": 90, // by day: the day the window begins in counts whole
+	})
 }
 
 func TestOutstandingOffers(t *testing.T) {
-	steps := []step{
-		offered("expired", base.Add(-3*day), 0),
-		offered("open", base.Add(-day), 0),
-		offered("released", base.Add(-day+time.Minute), 0), happened(profile.KindRelease, "released", base.Add(-time.Hour)),
-		offered("redeemed", base.Add(-day+2*time.Minute), 0), happened(profile.KindRedemption, "redeemed", base.Add(-time.Hour)),
-		offered("replaced", base.Add(-day+3*time.Minute), 9), offered("again", base.Add(-day+4*time.Minute), 9),
+	replaced, released, redeemed, unseen := made("replaced", base.Add(-day)), made("released", base.Add(-day)), made("redeemed", base.Add(-day)), made("unseen", base.Add(-day))
+	replaced.Open, released.Ended, redeemed.Ended, unseen.Ended = false, true, true, true
+	offers := []profile.Offer{
+		made("expired", base.Add(-3*day)), made("open", base.Add(-day)), released, redeemed, replaced,
+		made("later", base.Add(time.Hour)), made("again", base.Add(-day+time.Minute)), unseen,
 	}
-	v := open(t, steps...)
-	var got []uint64
-	for _, o := range v.Outstanding(nil, base) {
-		got = append(got, o.Decision)
-	}
-	if len(got) != 2 || got[0] != profile.HashID("again") || got[1] != profile.HashID("open") {
-		t.Errorf("outstanding %x", got)
-	}
-	if n := v.OfferCount(profile.Offered, 10*day, base); n != 3 { // with the redeemed one
-		t.Errorf("%d offered, want 3", n)
-	}
-	if n := v.OfferCount(profile.Offered, 10*day, base.Add(10*day)); n != 0 {
-		t.Errorf("%d offered after all expired and the window passed, want 0", n)
-	}
-}
-
-func TestLiveDecision(t *testing.T) {
-	v := open(t, offered("first", base, 5), offered("second", base.Add(time.Hour), 5), offered("other", base, 6))
-	live, ok := v.LiveDecision(5, base.Add(2*time.Hour))
-	if !ok || live.Decision != profile.HashID("second") || live.Position != uint64(base.Add(time.Hour).Unix()) {
-		t.Errorf("live %+v, %v", live, ok)
-	}
-	if _, ok := v.LiveDecision(5, base.Add(3*day)); ok {
-		t.Error("an expired decision is live")
-	}
-	if _, ok := v.LiveDecision(7, base); ok {
-		t.Error("a return key without a decision has one")
-	}
-	many := make([]step, profile.MaxLive+4)
-	for i := range many {
-		many[i] = offered(fmt.Sprint(i), base.Add(time.Duration(i)*time.Minute), uint64(i+1))
-	}
-	v = open(t, many...)
-	if _, ok := v.LiveDecision(1, base.Add(time.Hour)); ok {
-		t.Error("the oldest of too many return keys is kept")
-	}
-	if _, ok := v.LiveDecision(uint64(len(many)), base.Add(time.Hour)); !ok {
-		t.Error("the newest return key is lost")
-	}
+	r := foldAll(t, profile.Records{}, []step{
+		happened(profile.KindRelease, "released", base.Add(-time.Hour)), happened(profile.KindRedemption, "redeemed", base.Add(-time.Hour)),
+	})
+	nan := math.NaN()
+	numbers(t, r, offers, base, map[string]float64{
+		"outstanding_offers": 2, "offered_30d": 3, "redeemed_90d": 1, "presented_30d": 0, "days_since_last_offer": 1 - 1.0/(24*60),
+	})
+	numbers(t, r, nil, base, map[string]float64{"outstanding_offers": 0, "offered_30d": 1, "days_since_last_offer": 1.0 / 24})
+	numbers(t, r, offers, base.Add(35*day), map[string]float64{"outstanding_offers": 0, "offered_30d": 0, "days_since_last_offer": 36})
+	numbers(t, profile.Records{}, offers[:1], base, map[string]float64{"outstanding_offers": 0, "offered_30d": 0, "days_since_last_offer": nan})
 }
 
 func TestReturnKey(t *testing.T) {

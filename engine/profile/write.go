@@ -29,11 +29,6 @@ func (b *builder) append(out []byte) []byte {
 			out = le.AppendUint16(out, v)
 		}
 	}
-	for _, l := range b.lives {
-		for _, v := range [...]uint64{l.returnKey, l.decision, l.position, uint64(l.expires)} {
-			out = le.AppendUint64(out, v)
-		}
-	}
 	out = append(out, b.regs.tier.text...)
 	out = append(out, b.regs.household.text...)
 	for i := range b.cats {
@@ -59,7 +54,7 @@ func (b *builder) writeHead(h []byte, offers, offerDays int) {
 	h[0] = recordVersion
 	h[offFlags] = b.regs.flags()
 	le.PutUint16(h[offDays:], uint16(len(b.days)))
-	h[offCats], h[offOffers], h[offLive] = byte(len(b.cats)), byte(offers), byte(len(b.lives))
+	h[offCats], h[offOffers] = byte(len(b.cats)), byte(offers)
 	le.PutUint16(h[offOfferDays:], uint16(offerDays))
 	le.PutUint16(h[offTier:], uint16(len(b.regs.tier.text)))
 	le.PutUint16(h[offHousehold:], uint16(len(b.regs.household.text)))
@@ -124,8 +119,12 @@ func (c *catAgg) append(b []byte, total uint64) []byte {
 }
 
 func (o *offerAgg) append(b []byte) []byte {
-	for _, v := range [...]uint64{o.decision, o.offer, uint64(o.made), uint64(o.expires), uint64(o.presented), uint64(o.redeemed), uint64(o.cost)} {
+	for _, v := range [...]uint64{o.decision, uint64(o.made), uint64(o.presented), uint64(o.redeemed)} {
 		b = le.AppendUint64(b, v)
 	}
-	return append(b, o.flags(), 0, 0, 0, 0, 0, 0, 0)
+	released := uint64(0)
+	if o.released {
+		released = 1
+	}
+	return le.AppendUint64(b, released)
 }
