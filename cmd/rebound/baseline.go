@@ -197,6 +197,7 @@ func (b *baseline) artifact(notes ...string) ([]byte, error) {
 		Settings:  fmt.Sprintf("ridge %g by 5-fold cross-validation over customers, from %v", b.ridge, ridges),
 		Notes:     notes,
 		CreatedBy: "rebound " + readBuildInfo().Version,
+		Reference: learner.Reference(d, b.model),
 		Training:  &models.Training{From: slices.MinFunc(d.Time, time.Time.Compare), To: slices.MaxFunc(d.Time, time.Time.Compare), Rows: d.Rows(), DataSHA256: d.Digest()},
 	})
 }

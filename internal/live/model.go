@@ -36,12 +36,12 @@ func OpenModel(b *rules.Bundle, path string) (models.Model, string, error) {
 		m, _, err := models.Open(data)
 		return m, models.Digest(data), err
 	}
-	m, err := openForeign(b, path, data)
+	m, err := openForeign(path, data, foreignSchema(b, path))
 	sum := sha256.Sum256(data)
 	return m, hex.EncodeToString(sum[:]), err
 }
 
-func openForeign(b *rules.Bundle, path string, data []byte) (models.Model, error) {
+func openForeign(path string, data []byte, schema models.Schema) (models.Model, error) {
 	m, err := foreign.Open(path, data)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func openForeign(b *rules.Bundle, path string, data []byte) (models.Model, error
 	if err != nil {
 		return nil, err
 	}
-	c := models.AdapterConfig{Schema: foreignSchema(b, path), Without: f}
+	c := models.AdapterConfig{Schema: schema, Without: f}
 	binding := models.Binding{NoOffer: map[string]float64{}}
 	for _, x := range m.Features() {
 		if x.Type == models.Category && len(x.Levels) == 0 {
