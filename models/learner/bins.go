@@ -10,7 +10,7 @@ import (
 const (
 	maxBins      = 255     // bins of one feature, the one for missing values included
 	binSample    = 100_000 // rows looked at for the borders
-	packedPerRow = 4       // features whose bins share one uint32
+	packedPerRow = 4       // joint columns that share one uint32
 )
 
 // featureBins maps one feature to bins 0..count-1.
@@ -50,14 +50,20 @@ func (f *featureBins) of(v float64) uint8 {
 	return uint8(lo)
 }
 
-// Bins is a dataset's features in 8 bits, four features to a word. It is
-// shared by all models trained on the same rows and is immutable.
+// Bins is a dataset's features in 8 bits, several small ones to a joint
+// column, four columns to a word. It is shared by all models trained on the
+// same rows and is immutable.
 type Bins struct {
 	features []models.Feature
 	f        []featureBins
-	packed   [][]uint32 // per block of four features, per row
+	joints   []joint
+	at       []place    // per feature
+	packed   [][]uint32 // per block of four joint columns, per row
 	rows     int
 }
+
+// place is where a feature's bins are.
+type place struct{ joint, digit int }
 
 // NewBins bins columns: at most 254 bins of about equal counts per number,
 // one per level of a category (rare levels above 254 count as missing), one
@@ -67,15 +73,16 @@ func NewBins(features []models.Feature, cols [][]float64, threads int) *Bins {
 	if len(cols) > 0 {
 		b.rows = len(cols[0])
 	}
-	codes := make([][]uint8, len(features))
-	parallel(threads, len(features), func(j int) {
-		b.f[j] = newFeatureBins(features[j], cols[j])
-		codes[j] = make([]uint8, b.rows)
-		for i, v := range cols[j] {
-			codes[j][i] = b.f[j].of(v)
+	parallel(threads, len(features), func(j int) { b.f[j] = newFeatureBins(features[j], cols[j]) })
+	b.joints, b.at = newJoints(b.f), make([]place, len(features))
+	for k, c := range b.joints {
+		for at, d := range c.digits {
+			b.at[d.feature] = place{joint: k, digit: at}
 		}
-	})
-	b.packed = make([][]uint32, (len(features)+packedPerRow-1)/packedPerRow)
+	}
+	codes := make([][]uint8, len(b.joints))
+	parallel(threads, len(codes), func(k int) { codes[k] = b.joints[k].codes(b.f, cols, b.rows) })
+	b.packed = make([][]uint32, (len(codes)+packedPerRow-1)/packedPerRow)
 	parallel(threads, len(b.packed), func(k int) { b.packed[k] = pack(codes[k*packedPerRow:], b.rows) })
 	return b
 }
@@ -229,18 +236,14 @@ type binSet [4]uint64
 
 func (s *binSet) add(b int)        { s[b>>6] |= 1 << (b & 63) }
 func (s *binSet) has(b uint8) bool { return s[b>>6]>>(b&63)&1 != 0 }
-func (s *binSet) table() (t [256]int) { // 1 per bin of the set
-	for b := range t {
-		t[b] = int(s[b>>6] >> (b & 63) & 1)
-	}
-	return t
-}
 
 // partition reorders idx stably so that rows whose bin of the feature is in
 // left come first, and returns their number. scratch is as long as idx.
 func (b *Bins) partition(feature int, left *binSet, idx, scratch []int32) int {
-	packed, shift := b.packed[feature/packedPerRow], 8*(feature%packedPerRow)
-	table := left.table()
+	at := b.at[feature]
+	packed, shift := b.packed[at.joint/packedPerRow], 8*(at.joint%packedPerRow)
+	column := &b.joints[at.joint]
+	table := column.goes(column.digits[at.digit], left)
 	l, r := 0, 0
 	for _, i := range idx {
 		goes := table[uint8(packed[i]>>shift)]

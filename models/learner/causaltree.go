@@ -6,6 +6,7 @@ import "github.com/rebound-engine/rebound/internal/splitmix"
 type treeGrower struct {
 	g       *forestGrower
 	pool    []*histPool
+	single  []*marginals // per arm, of the node at hand
 	scratch []int32
 	order   []int
 	stream  *stream
@@ -17,6 +18,7 @@ func newTreeGrower(g *forestGrower) *treeGrower {
 	t := &treeGrower{g: g, scratch: make([]int32, len(g.rows)), order: make([]int, len(g.w.bins.f))}
 	for range g.grad {
 		t.pool = append(t.pool, &histPool{blocks: len(g.w.bins.packed)})
+		t.single = append(t.single, newMarginals(g.w.bins))
 	}
 	return t
 }
@@ -88,12 +90,12 @@ func (t *treeGrower) grow(rows, estimate []int32, parent []float64, depth int, h
 	if l <= len(rows)-l {
 		left = t.build(rows[:l])
 		for a := range right {
-			right[a].subtract(left[a], bins.f)
+			right[a].subtract(left[a], bins.joints)
 		}
 	} else {
 		right = t.build(rows[l:])
 		for a := range left {
-			left[a].subtract(right[a], bins.f)
+			left[a].subtract(right[a], bins.joints)
 		}
 	}
 	lr := t.grow(rows[:l], estimate[:e], value, depth+1, left)
@@ -128,10 +130,13 @@ func (t *treeGrower) bestSplit(h []histogram, depth int) split {
 	if g.s.MaxDepth > 0 && depth >= g.s.MaxDepth {
 		return best
 	}
+	for a := range h {
+		t.single[a].fill(g.w.bins.joints, h[a])
+	}
 	for k := range g.columns {
 		j := k + t.stream.below(len(t.order)-k)
 		t.order[k], t.order[j] = t.order[j], t.order[k]
-		t.scanFeature(&best, t.order[k], h)
+		t.scanFeature(&best, t.order[k])
 	}
 	return best
 }
@@ -139,30 +144,29 @@ func (t *treeGrower) bestSplit(h []histogram, depth int) split {
 // scanFeature tries the borders of one feature; missing numbers go with the
 // lower values, levels of a category are taken in order of frequency with the
 // missing ones last.
-func (t *treeGrower) scanFeature(best *split, feature int, h []histogram) {
+func (t *treeGrower) scanFeature(best *split, feature int) {
 	g, f := t.g, &t.g.w.bins.f[feature]
-	arms := len(h)
+	arms := len(g.grad)
 	var bufL, bufT [maxArms]pair
 	left, total := bufL[:arms], bufT[:arms]
 	missingLeft := f.missing && !f.isCat
 	base := 0.0
-	for a := range h {
-		for _, e := range h[a].of(feature)[:f.total()] {
-			total[a].g += e.g
-			total[a].h += e.h
-		}
+	var h [maxArms][]pair
+	for a, m := range t.single {
+		h[a] = m.of[feature]
+		total[a] = sumPairs(h[a])
 		if total[a].h < 2*g.unit[a]*float64(g.s.MinLeaf) {
 			return
 		}
 		base += total[a].g * total[a].g / total[a].h / g.scale[a]
 		if missingLeft {
-			left[a] = h[a].of(feature)[f.count]
+			left[a] = h[a][f.count]
 		}
 	}
 	for b := range f.count - 1 {
 		gain, ok := -base, true
 		for a := range left {
-			e := h[a].of(feature)[b]
+			e := h[a][b]
 			l := &left[a]
 			l.g += e.g
 			l.h += e.h

@@ -43,11 +43,12 @@ type grower struct {
 	pool      *histPool
 	idx       []int32
 	scratch   []int32
+	marginals *marginals
 	totalBins int
 }
 
 func newGrower(b *Bins, rules splitRules, leaves, maxDepth, threads int) *grower {
-	g := &grower{bins: b, rules: rules, leaves: leaves, maxDepth: maxDepth, threads: threads, pool: &histPool{blocks: len(b.packed)}}
+	g := &grower{bins: b, rules: rules, leaves: leaves, maxDepth: maxDepth, threads: threads, pool: &histPool{blocks: len(b.packed)}, marginals: newMarginals(b)}
 	for j := range b.f {
 		g.totalBins += b.f[j].total()
 	}
@@ -65,7 +66,8 @@ func (g *grower) grow(rows []int32, grad []pair, use []int, eachLeaf func(leaf i
 	root := growLeaf{to: len(rows), parent: -1, stats: leafStats{rows: float64(len(rows)), lo: math.Inf(-1), hi: math.Inf(1)}}
 	root.hist = g.pool.get()
 	g.bins.build(root.hist, g.idx, grad, g.pool, g.threads)
-	root.stats.g, root.stats.h = g.totals(root.hist)
+	all := sumPairs(root.hist.of(0)[:g.bins.joints[0].size])
+	root.stats.g, root.stats.h = all.g, all.h
 	g.findSplit(&root, use)
 	t := &binTree{nodes: make([]binNode, 0, g.leaves-1)}
 	open := make([]growLeaf, 0, g.leaves)
@@ -93,14 +95,6 @@ func (g *grower) grow(rows []int32, grad []pair, use []int, eachLeaf func(leaf i
 	}
 	t.cover = cover
 	return t
-}
-
-func (g *grower) totals(h histogram) (sg, sh float64) {
-	for _, e := range h.of(0)[:g.bins.f[0].total()] {
-		sg += e.g
-		sh += e.h
-	}
-	return sg, sh
 }
 
 func (g *grower) output(s leafStats) float64 {
@@ -150,7 +144,7 @@ func (g *grower) cut(t *binTree, o *growLeaf, k, n int32, grad []pair, use []int
 	small.hist = g.pool.get()
 	g.bins.build(small.hist, g.idx[small.from:small.to], grad, g.pool, g.threads)
 	large.hist = o.hist
-	large.hist.subtract(small.hist, g.bins.f)
+	large.hist.subtract(small.hist, g.bins.joints)
 	g.findSplit(&l, use)
 	g.findSplit(&r, use)
 	return l, r
@@ -181,9 +175,11 @@ func (g *grower) findSplit(o *growLeaf, use []int) {
 	if g.tooSmall(&o.stats) {
 		return
 	}
+	m := g.marginals
+	m.fill(g.bins.joints, o.hist)
 	if g.totalBins < 4000 || g.threads == 1 {
 		for _, j := range use {
-			if s := g.rules.bestSplit(j, &g.bins.f[j], o.hist.of(j), o.stats); s.gain > o.best.gain {
+			if s := g.rules.bestSplit(j, &g.bins.f[j], m.of[j], o.stats); s.gain > o.best.gain {
 				o.best = s
 			}
 		}
@@ -192,7 +188,7 @@ func (g *grower) findSplit(o *growLeaf, use []int) {
 	found := make([]split, len(use))
 	parallel(g.threads, len(use), func(k int) {
 		j := use[k]
-		found[k] = g.rules.bestSplit(j, &g.bins.f[j], o.hist.of(j), o.stats)
+		found[k] = g.rules.bestSplit(j, &g.bins.f[j], m.of[j], o.stats)
 	})
 	for _, s := range found {
 		if s.gain > o.best.gain {

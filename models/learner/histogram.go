@@ -5,17 +5,17 @@ import "sync"
 // pair is a sum of gradients and of Hessians.
 type pair struct{ g, h float64 }
 
-// blockHist is the histogram of four features.
+// blockHist is the histogram of four joint columns.
 type blockHist [packedPerRow][256]pair
 
-// histogram holds the sums per bin of all features.
+// histogram holds the sums per code of all joint columns.
 type histogram []blockHist
 
 // histChunk is the fixed number of rows summed at once: parts are added in
 // their order, so that sums do not depend on threads.
 const histChunk = 16384
 
-// parallelWork is the number of row-feature visits below which starting
+// parallelWork is the number of row-column visits below which starting
 // goroutines costs more than it saves.
 const parallelWork = 60_000
 
@@ -48,7 +48,7 @@ func (p *histPool) put(h histogram) {
 
 // build sums the gradients of the rows idx into h.
 func (b *Bins) build(h histogram, idx []int32, grad []pair, pool *histPool, threads int) {
-	if len(idx)*len(b.f) < parallelWork {
+	if len(idx)*len(b.joints) < parallelWork {
 		threads = 1
 	}
 	chunks := max(1, (len(idx)+histChunk/2)/histChunk)
@@ -61,7 +61,7 @@ func (b *Bins) build(h histogram, idx []int32, grad []pair, pool *histPool, thre
 	parallel(threads, chunks*blocks, func(unit int) {
 		c, k := unit/blocks, unit%blocks
 		from, to := c*len(idx)/chunks, (c+1)*len(idx)/chunks
-		sumBlock(&parts[c][k], b.packed[k], idx[from:to], grad, min(packedPerRow, len(b.f)-k*packedPerRow))
+		sumBlock(&parts[c][k], b.packed[k], idx[from:to], grad, min(packedPerRow, len(b.joints)-k*packedPerRow))
 	})
 	if chunks == 1 {
 		return
@@ -76,9 +76,9 @@ func (b *Bins) build(h histogram, idx []int32, grad []pair, pool *histPool, thre
 	}
 }
 
-func sumBlock(h *blockHist, packed []uint32, idx []int32, grad []pair, features int) {
+func sumBlock(h *blockHist, packed []uint32, idx []int32, grad []pair, columns int) {
 	*h = blockHist{}
-	switch features {
+	switch columns {
 	case 1:
 		for _, i := range idx {
 			g := grad[i]
@@ -89,6 +89,13 @@ func sumBlock(h *blockHist, packed []uint32, idx []int32, grad []pair, features 
 			p, g := packed[i], grad[i]
 			h.one(0, uint8(p), g)
 			h.one(1, uint8(p>>8), g)
+		}
+	case 3:
+		for _, i := range idx {
+			p, g := packed[i], grad[i]
+			h.one(0, uint8(p), g)
+			h.one(1, uint8(p>>8), g)
+			h.one(2, uint8(p>>16), g)
 		}
 	default:
 		for _, i := range idx {
@@ -117,16 +124,17 @@ func (h *blockHist) add(o *blockHist) {
 }
 
 // subtract makes h the histogram of the sibling: parent (h) less child (o).
-func (h histogram) subtract(o histogram, f []featureBins) {
-	for j := range f {
-		a, b := &h[j/packedPerRow][j%packedPerRow], &o[j/packedPerRow][j%packedPerRow]
-		for k := range f[j].total() {
-			a[k].g -= b[k].g
-			a[k].h -= b[k].h
+func (h histogram) subtract(o histogram, joints []joint) {
+	for k := range joints {
+		a, b := h.of(k)[:joints[k].size], o.of(k)[:joints[k].size]
+		for c := range a {
+			a[c].g -= b[c].g
+			a[c].h -= b[c].h
 		}
 	}
 }
 
-func (h histogram) of(feature int) *[256]pair {
-	return &h[feature/packedPerRow][feature%packedPerRow]
+// of is the histogram of a joint column.
+func (h histogram) of(column int) *[256]pair {
+	return &h[column/packedPerRow][column%packedPerRow]
 }

@@ -43,7 +43,7 @@ func boundedScore(g, h, lambda, lo, hi float64) (s, out float64) {
 }
 
 // bestSplit finds the best cut of one feature.
-func (r *splitRules) bestSplit(feature int, f *featureBins, h *[256]pair, s leafStats) split {
+func (r *splitRules) bestSplit(feature int, f *featureBins, h []pair, s leafStats) split {
 	if f.isCat {
 		return r.bestCategories(feature, f, h, s)
 	}
@@ -66,7 +66,7 @@ func (r *splitRules) bestSplit(feature int, f *featureBins, h *[256]pair, s leaf
 }
 
 // scan tries every border with start already on the left.
-func (r *splitRules) scan(best *split, f *featureBins, h *[256]pair, s leafStats, start pair, missingLeft bool) {
+func (r *splitRules) scan(best *split, f *featureBins, h []pair, s leafStats, start pair, missingLeft bool) {
 	var direction int8
 	if r.monotone != nil {
 		direction = r.monotone[best.feature]
@@ -128,7 +128,7 @@ func (r *splitRules) monotoneGain(l, right pair, s leafStats, direction int8) (f
 
 // bestCategories sorts levels by their smoothed output and cuts the order
 // (Fisher 1958); missing and unknown levels go right.
-func (r *splitRules) bestCategories(feature int, f *featureBins, h *[256]pair, s leafStats) split {
+func (r *splitRules) bestCategories(feature int, f *featureBins, h []pair, s leafStats) split {
 	best := split{feature: feature}
 	perRow := s.rows / max(s.h, 1e-300)
 	order := make([]int, 0, f.count)
@@ -160,7 +160,7 @@ const (
 )
 
 // scanCategories tries prefixes of the order as the left side.
-func (r *splitRules) scanCategories(best *split, order []int, h *[256]pair, s leafStats, lambda float64) {
+func (r *splitRules) scanCategories(best *split, order []int, h []pair, s leafStats, lambda float64) {
 	perRow := s.rows / max(s.h, 1e-300)
 	minH := max(r.minHessian, (r.minRows-0.5)/max(perRow, 1e-300))
 	base := score(s.g, s.h, lambda) + r.minGain

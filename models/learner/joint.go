@@ -1,0 +1,120 @@
+package learner
+
+import "slices"
+
+// joint is one column of bytes that holds the bins of several features as the
+// digits of one number. A row is counted once for all of them; the histogram of
+// a single feature is a marginal of the joint one. Indicators and short scales,
+// most of what customers are described by, share columns eight at a time.
+type joint struct {
+	digits []digit
+	size   int // codes: the product of all totals
+}
+
+// digit is one feature's share of a code: bin = code / stride % total.
+type digit struct{ feature, stride, total int }
+
+// newJoints packs features into columns of at most 256 codes, small ones first.
+func newJoints(f []featureBins) []joint {
+	order := make([]int, len(f))
+	for j := range order {
+		order[j] = j
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return f[a].total() - f[b].total() })
+	var out []joint
+	for _, j := range order {
+		total := f[j].total()
+		if len(out) == 0 || out[len(out)-1].size*total > maxBins+1 {
+			out = append(out, joint{size: 1})
+		}
+		c := &out[len(out)-1]
+		c.digits = append(c.digits, digit{feature: j, stride: c.size, total: total})
+		c.size *= total
+	}
+	return out
+}
+
+// codes are the column's bytes for all rows.
+func (c *joint) codes(f []featureBins, cols [][]float64, rows int) []uint8 {
+	out := make([]uint8, rows)
+	for _, d := range c.digits {
+		bins, stride := &f[d.feature], uint8(d.stride)
+		for i, v := range cols[d.feature] {
+			out[i] += bins.of(v) * stride
+		}
+	}
+	return out
+}
+
+// goes is 1 for every code whose digit is in the set.
+func (c *joint) goes(d digit, set *binSet) (table [256]int) {
+	for code := 0; code < c.size; {
+		for bin := range d.total {
+			in := int(set[bin>>6] >> (bin & 63) & 1)
+			for range d.stride {
+				table[code] = in
+				code++
+			}
+		}
+	}
+	return table
+}
+
+// marginals hold the histograms of single features; they serve one goroutine.
+type marginals struct {
+	of   [][]pair // per feature
+	own  [][]pair // per feature that shares its column: memory for it
+	rest [256]pair
+}
+
+func newMarginals(b *Bins) *marginals {
+	m := &marginals{of: make([][]pair, len(b.f)), own: make([][]pair, len(b.f))}
+	for k := range b.joints {
+		if digits := b.joints[k].digits; len(digits) > 1 {
+			for _, d := range digits {
+				m.own[d.feature] = make([]pair, d.total)
+			}
+		}
+	}
+	return m
+}
+
+// fill sums a histogram over all other digits, per feature. A feature alone in
+// its column is not copied: it is valid as long as the histogram is.
+func (m *marginals) fill(joints []joint, h histogram) {
+	for k := range joints {
+		c := &joints[k]
+		if len(c.digits) == 1 {
+			m.of[c.digits[0].feature] = h.of(k)[:c.size]
+			continue
+		}
+		rest := m.rest[:copy(m.rest[:], h.of(k)[:c.size])]
+		for _, d := range slices.Backward(c.digits) {
+			m.of[d.feature] = m.own[d.feature]
+			for bin := range d.total {
+				m.of[d.feature][bin] = sumPairs(rest[bin*d.stride : (bin+1)*d.stride])
+			}
+			rest = fold(rest, d.stride)
+		}
+	}
+}
+
+func sumPairs(ps []pair) (s pair) {
+	for _, p := range ps {
+		s.g += p.g
+		s.h += p.h
+	}
+	return s
+}
+
+// fold adds all runs of n onto the first.
+func fold(ps []pair, n int) []pair {
+	first := ps[:n]
+	for at := n; at < len(ps); at += n {
+		for k, p := range ps[at : at+n] {
+			first[k].g += p.g
+			first[k].h += p.h
+		}
+	}
+	return first
+}
