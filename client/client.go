@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
@@ -131,10 +132,19 @@ func (s *settings) options() []grpc.DialOption {
 		grpc.WithTransportCredentials(creds),
 		grpc.WithDefaultServiceConfig(s.serviceConfig()),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(vtcodec.New()), grpc.MaxCallRecvMsgSize(16<<20)), // 16 MiB
+		grpc.WithConnectParams(reconnect()),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.WithChainUnaryInterceptor(typedUnary),
 		grpc.WithChainStreamInterceptor(typedStream),
 	}, s.dial...)
+}
+
+// reconnect finds a server that was away within seconds, where gRPC's default may take two minutes.
+func reconnect() grpc.ConnectParams {
+	return grpc.ConnectParams{
+		Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 4 * time.Second},
+		MinConnectTimeout: 5 * time.Second,
+	}
 }
 
 // Close ends the connection; calls under way fail.

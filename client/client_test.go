@@ -3,9 +3,11 @@ package client_test
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -13,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/rebound-engine/rebound/client"
@@ -47,7 +50,7 @@ func TestRetriesWhatWasUnavailable(t *testing.T) {
 			return nil, status.Error(codes.Unavailable, "restarting")
 		}
 		return &pb.DecideResponse{Outcome: pb.Outcome_OUTCOME_NO_OFFER}, nil
-	}, client.WithDecideTimeout(5*time.Second))
+	}, client.WithDecideTimeout(time.Minute))
 	if _, err := c.Decide(t.Context(), ask("a")); err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +66,37 @@ func TestRetriesWhatWasUnavailable(t *testing.T) {
 	}
 }
 
+// TestReconnects: a server that was away for ten minutes is found within six seconds.
+func TestReconnects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lis, empty := bufconn.Listen(1<<16), grpc.NewServer() // 64 KiB; no service: UNIMPLEMENTED says that it was reached
+		go func() { _ = empty.Serve(lis) }()
+		defer empty.Stop()
+		back := time.Now().Add(10 * time.Minute)
+		dialer := grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			if time.Now().Before(back) {
+				return nil, errors.New("nobody listens")
+			}
+			return lis.DialContext(ctx)
+		})
+		c, err := client.Dial("passthrough:///away", client.WithDialOptions(dialer), client.WithAttempts(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for {
+			_, err := c.Decide(t.Context(), ask("a"))
+			if status.Code(err) == codes.Unimplemented {
+				break
+			}
+			if away := time.Since(back); away > 6*time.Second {
+				t.Fatalf("after %s: %v", away, err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+}
+
 func TestDefaultDeadline(t *testing.T) {
 	gate := make(chan struct{})
 	c, _ := dial(t, func(*pb.DecideRequest) (*pb.DecideResponse, error) {
@@ -76,8 +110,8 @@ func TestDefaultDeadline(t *testing.T) {
 	}
 }
 
+// TestFallback: where the server hangs, only the fallback's budget ends the wait.
 func TestFallback(t *testing.T) {
-	const budget = 30 * time.Millisecond
 	gate := make(chan struct{})
 	hang := func(*pb.DecideRequest) (*pb.DecideResponse, error) {
 		<-gate
@@ -89,15 +123,10 @@ func TestFallback(t *testing.T) {
 		"overloaded":        clienttest.Fail(codes.ResourceExhausted, pb.ErrorReason_ERROR_REASON_TOO_MANY_CALLS, "busy"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, _ := dial(t, decide, client.WithFallback(budget))
-			began := time.Now()
+			c, _ := dial(t, decide, client.WithFallback(30*time.Millisecond), client.WithDecideTimeout(time.Hour))
 			d, err := c.Decide(t.Context(), ask("q"))
-			took := time.Since(began)
 			if err != nil || d.GetOutcome() != pb.Outcome_OUTCOME_NO_OFFER || !client.Local(d) || d.GetRequestId() != "q" {
 				t.Errorf("answer is %v, %v", d, err)
-			}
-			if took > budget+500*time.Millisecond {
-				t.Errorf("took %v, budget %v", took, budget)
 			}
 		})
 	}
@@ -105,7 +134,7 @@ func TestFallback(t *testing.T) {
 }
 
 func TestFallbackHidesNoMistake(t *testing.T) {
-	c, _ := dial(t, clienttest.Fail(codes.InvalidArgument, pb.ErrorReason_ERROR_REASON_INVALID_FIELD, "channel: wrong"), client.WithFallback(time.Second))
+	c, _ := dial(t, clienttest.Fail(codes.InvalidArgument, pb.ErrorReason_ERROR_REASON_INVALID_FIELD, "channel: wrong"), client.WithFallback(time.Minute))
 	if _, err := c.Decide(t.Context(), ask("a")); !errors.Is(err, client.ErrInvalid) {
 		t.Errorf("a bad request: %v", err)
 	}
@@ -117,7 +146,7 @@ func TestFallbackHidesNoMistake(t *testing.T) {
 }
 
 func TestFallbackPassesAnswersOn(t *testing.T) {
-	c, _ := dial(t, clienttest.Always(&pb.Offer{OfferId: "pct-10"}), client.WithFallback(5*time.Second))
+	c, _ := dial(t, clienttest.Always(&pb.Offer{OfferId: "pct-10"}), client.WithFallback(time.Minute))
 	d, err := c.Decide(t.Context(), ask("a"))
 	if err != nil || d.GetOffer().GetOfferId() != "pct-10" || client.Degraded(d) {
 		t.Errorf("answer is %v, %v", d, err)

@@ -9,6 +9,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -88,10 +89,13 @@ func New(decide Decide) *Fake {
 // Close ends the server: calls under way and later ones fail with UNAVAILABLE.
 func (f *Fake) Close() { f.grpc.Stop() }
 
-// Client dials the server.
+// testTimeout is what a Decide may take where a test says nothing: on a busy machine the default is a flake.
+const testTimeout = time.Minute
+
+// Client dials the server. Decide may take a minute unless an option says otherwise.
 func (f *Fake) Client(opts ...client.Option) (*client.Client, error) {
 	dial := grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return f.lis.DialContext(ctx) })
-	return client.Dial("passthrough:///fake", append([]client.Option{client.WithDialOptions(dial)}, opts...)...)
+	return client.Dial("passthrough:///fake", append([]client.Option{client.WithDialOptions(dial), client.WithDecideTimeout(testTimeout)}, opts...)...)
 }
 
 // Answer changes how new requests are answered.
