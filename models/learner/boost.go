@@ -92,10 +92,7 @@ func TrainBoosted(ctx context.Context, bins *Bins, target, weight []float64, row
 	}
 	set := trainSet{bins: bins, target: target, weight: weight, rows: rows, valid: valid, threads: threads}
 	m := &Boosted{bins: bins, loss: s.Loss, base: set.start(s.Loss)}
-	raw := make([]float64, bins.rows)
-	for i := range raw {
-		raw[i] = m.base
-	}
+	now := newRunning(s.Loss, bins.rows, m.base)
 	grad := make([]pair, bins.rows)
 	g := newGrower(bins, s.rules(), s.Leaves, s.MaxDepth, threads)
 	stop := newStopper(s.EarlyStopRounds, len(valid) > 0)
@@ -103,10 +100,10 @@ func TrainBoosted(ctx context.Context, bins *Bins, target, weight []float64, row
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("boosted trees, round %d: %w", round, err)
 		}
-		set.gradients(s.Loss, raw, grad)
-		t := set.grow(g, &s, round, raw, grad)
+		set.gradients(now, grad)
+		t := set.grow(g, &s, round, now, grad)
 		m.trees = append(m.trees, t)
-		if stop.done(round, func() float64 { return set.lossOn(valid, s.Loss, raw) }) {
+		if stop.done(round, func() float64 { return set.lossOn(valid, now) }) {
 			break
 		}
 		if len(t.nodes) == 0 && s.RowFraction == 0 {
@@ -117,8 +114,8 @@ func TrainBoosted(ctx context.Context, bins *Bins, target, weight []float64, row
 	return m, nil
 }
 
-// grow adds one tree to the raw sums of learning and validation rows.
-func (t *trainSet) grow(g *grower, s *BoostSettings, round int, raw []float64, grad []pair) *binTree {
+// grow adds one tree to the running predictions of learning and validation rows.
+func (t *trainSet) grow(g *grower, s *BoostSettings, round int, now *running, grad []pair) *binTree {
 	rows, out := t.rows, t.valid
 	if s.RowFraction > 0 && s.RowFraction < 1 {
 		var left []int32
@@ -131,11 +128,7 @@ func (t *trainSet) grow(g *grower, s *BoostSettings, round int, raw []float64, g
 	for k := range tree.leaf {
 		tree.leaf[k] *= s.LearningRate
 	}
-	add := func(leaf int, rows []int32) {
-		for _, i := range rows {
-			raw[i] += tree.leaf[leaf]
-		}
-	}
+	add := func(leaf int, rows []int32) { now.add(rows, tree.leaf[leaf]) }
 	parallel(t.threads, len(leaves), func(k int) { add(k, leaves[k]) })
 	if len(out) > 0 {
 		idx := append([]int32(nil), out...)
@@ -195,67 +188,6 @@ func (t *trainSet) start(loss Loss) float64 {
 		return math.Log(max(m, 1e-9))
 	}
 	return m
-}
-
-// gradients fills first and second derivatives of the loss at raw.
-func (t *trainSet) gradients(loss Loss, raw []float64, grad []pair) {
-	parallelRows(t.threads, len(t.rows), func(_, from, to int) {
-		rows := t.rows[from:to]
-		switch {
-		case loss == LossLogistic && t.weight == nil:
-			for _, i := range rows {
-				p := 1 / (1 + math.Exp(-raw[i]))
-				grad[i] = pair{p - t.target[i], max(p*(1-p), 1e-16)}
-			}
-		case loss == LossSquared && t.weight == nil:
-			for _, i := range rows {
-				grad[i] = pair{raw[i] - t.target[i], 1}
-			}
-		default:
-			for _, i := range rows {
-				g, h := derivatives(loss, raw[i], t.target[i])
-				w := t.w(i)
-				grad[i] = pair{g * w, h * w}
-			}
-		}
-	})
-}
-
-func derivatives(loss Loss, raw, y float64) (g, h float64) {
-	switch loss {
-	case LossLogistic:
-		p := 1 / (1 + math.Exp(-raw))
-		return p - y, max(p*(1-p), 1e-16)
-	case LossPoisson:
-		m := math.Exp(raw)
-		return m - y, m * poissonStep
-	case LossGamma:
-		r := y * math.Exp(-raw)
-		return 1 - r, max(r, 1e-16)
-	}
-	return raw - y, 1
-}
-
-// lossOn is the mean loss over rows.
-func (t *trainSet) lossOn(rows []int32, loss Loss, raw []float64) float64 {
-	sum, sw := 0.0, 0.0
-	for _, i := range rows {
-		sum += t.w(i) * pointLoss(loss, raw[i], t.target[i])
-		sw += t.w(i)
-	}
-	return sum / max(sw, 1e-300)
-}
-
-func pointLoss(loss Loss, raw, y float64) float64 {
-	switch loss {
-	case LossLogistic:
-		return softplus(raw) - y*raw
-	case LossPoisson:
-		return math.Exp(raw) - y*raw
-	case LossGamma:
-		return raw + y*math.Exp(-raw)
-	}
-	return (raw - y) * (raw - y) / 2
 }
 
 // stopper watches the validation loss.
@@ -324,7 +256,3 @@ func (l Loss) link() models.Link {
 	}
 	return models.LinkIdentity
 }
-
-// poissonStep is exp(0.7): it damps Newton steps as LightGBM's
-// poisson_max_delta_step does.
-const poissonStep = 2.0137527074704766

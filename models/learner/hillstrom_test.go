@@ -61,7 +61,7 @@ func BenchmarkBoostHillstrom(b *testing.B) {
 		}
 		raw := make([]float64, d.Rows())
 		m.AddRaw(rows, raw, 2)
-		b.ReportMetric((&trainSet{target: d.Y}).lossOn(rows, LossLogistic, raw), "loss")
+		b.ReportMetric((&trainSet{target: d.Y}).lossOn(rows, logisticAt(raw)), "loss")
 	}
 }
 
