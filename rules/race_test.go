@@ -2,5 +2,5 @@
 
 package rules
 
-// slowdown is how much more time the race detector takes.
-const slowdown = 20
+// Slowdown is how much more time the race detector takes.
+const Slowdown = 20

@@ -60,7 +60,7 @@ func outsideBundle(t testing.TB, version int, path, text string, more map[string
 }
 
 func remoteText(target string) string {
-	return "target: " + target + "\nmodel: purchase\ntimeout: 4ms\nfeatures: [ret.refund_value]\noffer_features: [offer.amount]\n"
+	return "target: " + target + "\nmodel: purchase\ntimeout: 50ms\nfeatures: [ret.refund_value]\noffer_features: [offer.amount]\n"
 }
 
 const remotePath = "models/purchase.remote.yaml"
@@ -78,7 +78,7 @@ func outsideEngine(t testing.TB, m *live.Models) *engine.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.New(engine.Options{Store: st, Ledger: ledger, Salt: "salt", SaltName: "test", TokenKeys: keys, OpenModel: m.Open})
+	e, err := engine.New(engine.Options{Store: st, Ledger: ledger, Salt: "salt", SaltName: "test", TokenKeys: keys, OpenModel: m.Open, ModelTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,8 +163,11 @@ func TestRemoteModelDegrades(t *testing.T) {
 	}
 	settle := func() {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-			if purchase(decide()).Rung == engine.RungModel {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+			if got := purchase(decide()); got.Rung == engine.RungModel {
+				if got.With != 0.5 || got.Without != 0.2 {
+					t.Errorf("up: %+v", got)
+				}
 				return
 			}
 			if time.Now().After(end) {
@@ -173,9 +176,6 @@ func TestRemoteModelDegrades(t *testing.T) {
 		}
 	}
 	settle()
-	if got := purchase(decide()); got.With != 0.5 || got.Without != 0.2 {
-		t.Errorf("up: %+v", got)
-	}
 	bad := func(mode string) {
 		var took []time.Duration
 		for range 2000 {
@@ -188,8 +188,8 @@ func TestRemoteModelDegrades(t *testing.T) {
 		}
 		slices.Sort(took)
 		t.Logf("%s: p50 %s, p99 %s", mode, took[1000], took[1980])
-		if took[1000] > 10*time.Millisecond {
-			t.Errorf("%s: half of the decisions took more than %s", mode, took[1000])
+		if took[1000] > 25*time.Millisecond {
+			t.Errorf("%s: half of the decisions waited for the model: %s of 50 ms", mode, took[1000])
 		}
 	}
 	for _, mode := range []struct {
@@ -227,7 +227,7 @@ func buildPlugin(t *testing.T) (programs string) {
 
 const (
 	processPath = "models/purchase.process.yaml"
-	processText = "command: [purchase-model]\ntimeout: 1s\nfeatures: [customer.recency_days]\noffer_features: [offer.amount]\n"
+	processText = "command: [purchase-model]\ntimeout: 20s\nfeatures: [customer.recency_days]\noffer_features: [offer.amount]\n"
 )
 
 func TestProcessModel(t *testing.T) {

@@ -78,7 +78,9 @@ func TestLinesWaitNoLongerThanDelay(t *testing.T) {
 	})
 }
 
-func TestWarningsFlushInOrder(t *testing.T) {
+func TestWarningsFlushInOrder(t *testing.T) { synctest.Test(t, warningsFlushInOrder) }
+
+func warningsFlushInOrder(t *testing.T) {
 	s := &sink{}
 	w := logbuffer.New(s)
 	log := slog.New(logbuffer.Handler(slog.NewTextHandler(w, nil), w)).WithGroup("g")
@@ -113,7 +115,9 @@ func TestManyWriters(t *testing.T) {
 	}
 }
 
-func TestFailureIsToldOnce(t *testing.T) {
+func TestFailureIsToldOnce(t *testing.T) { synctest.Test(t, failureIsToldOnce) }
+
+func failureIsToldOnce(t *testing.T) {
 	full := errors.New("disk is full")
 	s := &sink{err: full}
 	w := logbuffer.New(s)

@@ -102,7 +102,7 @@ func (p *program) Score(ctx context.Context, x []float64, cands []models.Candida
 }
 
 const text = `
-timeout: 2s
+timeout: 20s
 outcome: purchase
 unit: probability
 features: [customer.recency_days, {name: customer.tier, levels: [none, gold]}]
@@ -130,7 +130,7 @@ func executable(t testing.TB) string {
 }
 
 func options(t testing.TB) process.Options {
-	return process.Options{Programs: filepath.Dir(executable(t)), FirstWait: 10 * time.Millisecond, MaxWait: 50 * time.Millisecond, Beat: 100 * time.Millisecond}
+	return process.Options{Programs: filepath.Dir(executable(t)), FirstWait: 10 * time.Millisecond, MaxWait: 50 * time.Millisecond}
 }
 
 func open(t testing.TB, how, more string) *process.Model {
@@ -151,6 +151,16 @@ var (
 func ask(m *process.Model, x []float64) ([]models.Score, error) {
 	out := make([]models.Score, len(ten))
 	return out, m.Score(context.Background(), x, ten, out)
+}
+
+// atOnce fails if do takes as long as a call that waits for an answer; a busy machine takes less.
+func atOnce(t *testing.T, do func()) {
+	t.Helper()
+	start := time.Now()
+	do()
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %s where nothing answers and a call may take 20 s", took)
+	}
 }
 
 // eventually waits for a condition on a process that comes and goes.
@@ -226,15 +236,13 @@ func TestCrash(t *testing.T) {
 		if _, err := ask(m, []float64{666, 0}); !errors.Is(err, models.ErrUnscorable) {
 			t.Fatal(err)
 		}
-		start := time.Now()
-		for range 100 {
-			if _, err := ask(m, good); err != nil && !errors.Is(err, models.ErrUnscorable) {
-				t.Fatal(err)
+		atOnce(t, func() {
+			for range 100 {
+				if _, err := ask(m, good); err != nil && !errors.Is(err, models.ErrUnscorable) {
+					t.Fatal(err)
+				}
 			}
-		}
-		if took := time.Since(start); took > time.Second {
-			t.Errorf("100 calls after a crash took %s", took)
-		}
+		})
 	}
 	eventually(t, "up", func() bool { _, err := ask(m, good); return err == nil })
 	if n := m.Starts(); n < 4 {
@@ -252,15 +260,13 @@ func TestDown(t *testing.T) {
 			if up, err := m.Up(); up || err == nil {
 				t.Fatalf("up %v, %v", up, err)
 			}
-			start := time.Now()
-			for range 100 {
-				if _, err := ask(m, good); !errors.Is(err, models.ErrUnscorable) {
-					t.Fatal(err)
+			atOnce(t, func() {
+				for range 100 {
+					if _, err := ask(m, good); !errors.Is(err, models.ErrUnscorable) {
+						t.Fatal(err)
+					}
 				}
-			}
-			if took := time.Since(start); took > 200*time.Millisecond {
-				t.Errorf("100 refusals took %s", took)
-			}
+			})
 		})
 	}
 }
@@ -274,13 +280,11 @@ func TestHungCallsOpenTheBreaker(t *testing.T) {
 		}
 		cancel()
 	}
-	start := time.Now()
-	if _, err := ask(m, good); !errors.Is(err, models.ErrUnscorable) {
-		t.Error(err)
-	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("a refusal took %s of a timeout of 2 s", took)
-	}
+	atOnce(t, func() {
+		if _, err := ask(m, good); !errors.Is(err, models.ErrUnscorable) {
+			t.Error(err)
+		}
+	})
 }
 
 func TestCloseEndsTheProcess(t *testing.T) {
