@@ -168,6 +168,12 @@ func (s *snapshot) bindInput(f models.Feature) (modelInput, error) {
 	if slot < 0 {
 		return modelInput{}, fmt.Errorf("reads %q, which is no variable of this build", f.Name)
 	}
+	for _, scope := range s.bundle.Scopes() {
+		p, _ := s.bundle.Policy(scope)
+		if slices.ContainsFunc(p.Denied, func(x rules.Denial) bool { return x.Slot == slot }) {
+			return modelInput{}, fmt.Errorf("reads %q, which is on the deny list of scope %q", f.Name, scope)
+		}
+	}
 	v := s.env.Variables()[slot]
 	isText := v.Type == rules.String
 	if isText != (f.Type == models.Category) || v.Type == rules.Strings {

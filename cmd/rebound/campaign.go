@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -62,9 +63,10 @@ func (c *campaignFlags) read() (*campaignMapping, *learner.Dataset, error) {
 	return m, d, err
 }
 
-// campaignTraining is `rebound train --data`.
+// campaignTraining is `rebound train --data` and `rebound train --journal`.
 type campaignTraining struct {
 	campaignFlags
+	journalFlags
 	app       *app
 	out       *string
 	state     string
@@ -80,8 +82,8 @@ const (
 	writeFallback = "fallback"
 )
 
-func (a *app) addCampaignTraining(cmd *cobra.Command, out *string) {
-	t := &campaignTraining{app: a, out: out}
+func (a *app) addCampaignTraining(cmd *cobra.Command, out *string, log *logFlags) {
+	t := &campaignTraining{app: a, out: out, journalFlags: journalFlags{log: log}}
 	t.add(cmd, "training sees the other rows only")
 	f := cmd.Flags()
 	f.DurationVar(&t.spec.Budget, "budget", 0, "with --data: no candidate starts after it, e.g. 5m (default: none)")
@@ -99,6 +101,7 @@ uplift learners on a table, picked by --criterion on held-out folds, guarded by 
 best single arm. The table of all candidates is printed.`
 	cmd.Example += "\n  rebound train --data campaign.csv --mapping mapping.yaml --test-share 0.5 --out champion.rbm"
 	t.instead(cmd, []string{"budget", "trials", "folds", "seed", "threads", "criterion", "state", "write"}, t.run)
+	t.addJournal(cmd, t.run)
 }
 
 func (t *campaignTraining) run(cmd *cobra.Command) error {
@@ -108,7 +111,7 @@ func (t *campaignTraining) run(cmd *cobra.Command) error {
 	if t.spec.Budget < 0 || t.spec.MaxTrials < 0 || t.spec.Threads < 0 {
 		return usageErrorf("--budget, --trials and --threads count upwards")
 	}
-	m, d, err := t.read()
+	d, err := t.dataset(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -117,7 +120,7 @@ func (t *campaignTraining) run(cmd *cobra.Command) error {
 	if held != nil {
 		train = d.Subset(rows)
 	}
-	if err := t.complete(m); err != nil {
+	if err := t.complete(); err != nil {
 		return err
 	}
 	progress := &phaseBar{app: t.app}
@@ -134,15 +137,28 @@ func (t *campaignTraining) run(cmd *cobra.Command) error {
 	return t.app.print(report, report.table)
 }
 
-// complete fills the specification from the flags.
-func (t *campaignTraining) complete(m *campaignMapping) error {
+// dataset reads what there is to learn from.
+func (t *campaignTraining) dataset(ctx context.Context) (*learner.Dataset, error) {
+	if t.journal {
+		t.spec.Name = "decisions"
+		return t.readJournal(ctx)
+	}
+	m, d, err := t.read()
+	if err != nil {
+		return nil, err
+	}
 	t.spec.Name = filepath.Base(t.data)
-	t.spec.Criterion = learner.Criterion(t.criterion)
-	t.spec.Now = time.Now
-	t.spec.CreatedBy = "rebound " + readBuildInfo().Version
 	if m.Recipe == recipeVoucher {
 		t.spec.Candidates = learner.VoucherCandidates(t.spec.Seed)
 	}
+	return d, nil
+}
+
+// complete fills the specification from the flags.
+func (t *campaignTraining) complete() error {
+	t.spec.Criterion = learner.Criterion(t.criterion)
+	t.spec.Now = time.Now
+	t.spec.CreatedBy = "rebound " + readBuildInfo().Version
 	if t.state == "" {
 		return nil
 	}

@@ -8,18 +8,25 @@ import (
 	"github.com/rebound-engine/rebound/models/learner"
 )
 
-// trainingReport is what `rebound train --data` prints.
+// trainingReport is what `rebound train` prints of a tournament.
 type trainingReport struct {
 	Model      string            `json:"model"`
 	Wrote      string            `json:"wrote"` // champion, learned or fallback
 	Picked     string            `json:"picked"`
 	Rows       int               `json:"rows"`
 	HeldOut    int               `json:"held_out"`
+	LeftOut    []leftOutReport   `json:"left_out,omitempty"` // of --journal
 	Offers     []string          `json:"offers"`
 	ArmRows    []int             `json:"arm_rows"` // without an offer, then per offer
 	Findings   []string          `json:"findings"` // of the data check
 	Candidates []candidateReport `json:"candidates"`
 	Guard      guardReport       `json:"guard"`
+}
+
+// leftOutReport counts decisions nothing was learned from.
+type leftOutReport struct {
+	Reason string `json:"reason"`
+	Count  int    `json:"count"`
 }
 
 // candidateReport is a line of the table. Qini is per offer, out of fold; Gain
@@ -57,6 +64,9 @@ func (t *campaignTraining) report(res *learner.Result, d *learner.Dataset, held 
 		ArmRows: res.Card.Training.ArmRows,
 		Guard:   guardReport{g.Learned, g.BestArm, g.Gain, g.Lower, g.Upper, g.Statement},
 	}
+	for _, l := range t.leftOut {
+		r.LeftOut = append(r.LeftOut, leftOutReport(l))
+	}
 	for _, f := range res.Findings {
 		r.Findings = append(r.Findings, f.String())
 	}
@@ -75,6 +85,9 @@ func (r *trainingReport) table(w io.Writer) {
 		if len(r.Offers) > 0 {
 			row(w, "  "+offer, r.ArmRows[a])
 		}
+	}
+	for _, l := range r.LeftOut {
+		row(w, "left out", fmt.Sprint(l.Count, " ", l.Reason))
 	}
 	if len(r.Findings) == 0 {
 		row(w, "data check", "nothing found")

@@ -16,6 +16,7 @@ import (
 	"github.com/rebound-engine/rebound/engine"
 	"github.com/rebound-engine/rebound/models"
 	"github.com/rebound-engine/rebound/models/eval"
+	"github.com/rebound-engine/rebound/store"
 	"github.com/rebound-engine/rebound/store/badgerstore"
 )
 
@@ -35,12 +36,17 @@ func (l *logFlags) add(cmd *cobra.Command, from, until string) {
 	f.StringVar(&l.until, "until", "", until)
 }
 
-func (l *logFlags) parse() (err error) {
+func (l *logFlags) parse() error {
+	if l.store != "" && l.currency == "" {
+		return usageErrorf("--currency: a currency is needed")
+	}
+	return l.parseRange()
+}
+
+// parseRange is parse where the log itself may say the currency.
+func (l *logFlags) parseRange() (err error) {
 	if l.store == "" {
 		return usageErrorf("--store: a folder is needed, or --data: a table of a past campaign")
-	}
-	if l.currency == "" {
-		return usageErrorf("--currency: a currency is needed")
 	}
 	l.options.Currency = l.currency
 	if l.options.Location, err = time.LoadLocation(l.timezone); err != nil {
@@ -79,19 +85,27 @@ func parseDays(text string) (time.Duration, error) {
 }
 
 // examples opens the folder's log and reads the returns.
-func (l *logFlags) examples(ctx context.Context, o engine.TrainingOptions) ([]engine.TrainingRow, error) {
+func (l *logFlags) examples(ctx context.Context, o engine.TrainingOptions) (rows []engine.TrainingRow, err error) {
+	err = l.read(func(s store.Store) error {
+		set, err := engine.TrainingRows(ctx, s, o)
+		if err == nil {
+			rows = set.Rows
+		}
+		return err
+	})
+	return rows, err
+}
+
+// read opens the folder for fn.
+func (l *logFlags) read(fn func(store.Store) error) error {
 	if err := holdsStore(l.store); err != nil {
-		return nil, err
+		return err
 	}
 	s, err := badgerstore.Open(l.store, storeOptions(defaultNodeConfig(), engine.NewLedger(), nil))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	set, err := engine.TrainingRows(ctx, s, o)
-	if err := errors.Join(err, s.Close()); err != nil {
-		return nil, err
-	}
-	return set.Rows, nil
+	return errors.Join(fn(s), s.Close())
 }
 
 func (a *app) trainCmd() *cobra.Command {
@@ -127,7 +141,7 @@ after the log, are left out: their outcome is not known yet.`,
 	l.add(cmd, "learn from returns at or after (default: all)", "know nothing at or after (default: all)")
 	cmd.Flags().StringVar(&out, "out", "", "artifact to write")
 	cobra.CheckErr(cmd.MarkFlagRequired("out"))
-	a.addCampaignTraining(cmd, &out)
+	a.addCampaignTraining(cmd, &out, &l)
 	return cmd
 }
 

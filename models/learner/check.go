@@ -160,20 +160,21 @@ func checkArmSizes(d *Dataset) []Finding {
 	return out
 }
 
-// checkShares tests arm shares against logged propensities (a z-test per arm
-// of Σ 1[a] - p, whose variance is Σ p(1-p)).
+// checkShares tests arm shares against logged propensities: a z-test per arm of
+// Σ 1[a] - p, with the variance of its sums per customer, whose arms may hang together.
 func checkShares(d *Dataset) []Finding {
 	var out []Finding
+	off := make([]float64, d.Rows())
 	for a := range d.Logged {
-		diff, variance := 0.0, 0.0
+		diff := 0.0
 		for i, p := range d.Logged[a] {
-			diff -= p
+			off[i] = -p
 			if d.Arm[i] == a {
-				diff++
+				off[i]++
 			}
-			variance += p * (1 - p)
+			diff += off[i]
 		}
-		if z := diff / math.Sqrt(max(variance, 1e-300)); tail(z) < imbalanceP {
+		if z := diff / math.Sqrt(max(d.clusteredSquares(off), 1e-300)); tail(z) < imbalanceP {
 			out = append(out, Finding{Kind: "imbalance", Subject: d.armName(a), Value: z,
 				Text: fmt.Sprintf("%+.0f rows against the logged propensities (z = %.1f): sample ratio mismatch", diff, z)})
 		}
@@ -181,9 +182,33 @@ func checkShares(d *Dataset) []Finding {
 	return out
 }
 
+// clusteredSquares sums v over each customer and adds up the squares.
+func (d *Dataset) clusteredSquares(v []float64) (sum float64) {
+	if d.Group == nil {
+		for _, x := range v {
+			sum += x * x
+		}
+		return sum
+	}
+	at, sums := map[uint64]int{}, []float64{}
+	for i, x := range v {
+		k, ok := at[d.Group[i]]
+		if !ok {
+			k = len(sums)
+			at[d.Group[i]], sums = k, append(sums, 0)
+		}
+		sums[k] += x
+	}
+	for _, x := range sums {
+		sum += x * x
+	}
+	return sum
+}
+
 // checkBalance tests, per offer and feature, whether customers with the offer
-// look like those without: a z-test of the difference in means, weighted by
-// inverse propensity where it is logged.
+// look like those without: a z-test of the difference in means, clustered by
+// customer. Where propensities are logged, rows have overlap weights (Li, Morgan and
+// Zaslavsky 2018): those that could not have had both take no part.
 func checkBalance(d *Dataset) []Finding {
 	var out []Finding
 	for a := 1; a < d.Arms(); a++ {
@@ -202,42 +227,34 @@ func checkBalance(d *Dataset) []Finding {
 }
 
 func balance(d *Dataset, a int, col []float64) float64 {
-	var n, mean, variance [2]float64
-	weight := func(i int) float64 {
-		if d.Logged == nil {
-			return 1
-		}
-		return 1 / d.Logged[d.Arm[i]][i]
-	}
-	side := func(i int) int {
-		switch {
-		case math.IsNaN(col[i]):
-			return -1
-		case d.Arm[i] == 0:
-			return 0
-		case d.Arm[i] == a:
-			return 1
-		}
-		return -1
-	}
+	var n, mean [2]float64
+	weight := make([]float64, len(col)) // 0: takes no part
+	side := func(i int) int { return min(d.Arm[i], 1) }
 	for i, v := range col {
-		if s := side(i); s >= 0 {
-			n[s] += weight(i)
-			mean[s] += weight(i) * v
+		if math.IsNaN(v) || d.Arm[i] != 0 && d.Arm[i] != a {
+			continue
 		}
+		weight[i] = 1
+		if d.Logged != nil {
+			p := d.Logged[0][i] + d.Logged[a][i]
+			weight[i] = d.Logged[a][i] * d.Logged[0][i] / (p * d.Logged[d.Arm[i]][i])
+		}
+		n[side(i)] += weight[i]
+		mean[side(i)] += weight[i] * v
 	}
 	if n[0] == 0 || n[1] == 0 {
 		return 0
 	}
 	mean[0] /= n[0]
 	mean[1] /= n[1]
-	for i, v := range col {
-		if s := side(i); s >= 0 {
-			r := weight(i) * (v - mean[s])
-			variance[s] += r * r
+	off := make([]float64, len(col))
+	for i, w := range weight {
+		if w > 0 {
+			k := side(i)
+			off[i] = w * (col[i] - mean[k]) / n[k] * float64(2*k-1)
 		}
 	}
-	return (mean[1] - mean[0]) / math.Sqrt(max(variance[0]/(n[0]*n[0])+variance[1]/(n[1]*n[1]), 1e-300))
+	return (mean[1] - mean[0]) / math.Sqrt(max(d.clusteredSquares(off), 1e-300))
 }
 
 // tail is the two-sided normal tail probability.

@@ -191,6 +191,42 @@ func TestCheckFindsWhatIsPlanted(t *testing.T) {
 	}
 }
 
+// An offer that only some customers could have had does not make a trial
+// unbalanced, nor do customers whose arm holds for all their rows: not unless the
+// chances are wrong.
+func TestCheckKnowsLoggedChances(t *testing.T) {
+	n := 8000
+	s := newStream(6)
+	d := &Dataset{Outcome: "y", Unit: "probability", Offers: []string{"a"}, Y: make([]float64, n), Arm: make([]int, n), Group: make([]uint64, n),
+		Features: []models.Feature{{Name: "spend"}}, X: [][]float64{make([]float64, n)}, Logged: [][]float64{make([]float64, n), make([]float64, n)}}
+	for i := range n {
+		d.Group[i] = uint64(i / 8)
+		if i%8 == 0 {
+			d.X[0][i] = s.uniform()
+			d.Logged[1][i] = max(0, d.X[0][i]-0.3)
+			if s.uniform() < d.Logged[1][i] {
+				d.Arm[i] = 1
+			}
+		} else {
+			d.X[0][i], d.Logged[1][i], d.Arm[i] = d.X[0][i-1], d.Logged[1][i-1], d.Arm[i-1]
+		}
+		d.Logged[0][i] = 1 - d.Logged[1][i]
+		if s.uniform() < 0.3 {
+			d.Y[i] = 1
+		}
+	}
+	if f := Check(d); len(f) != 0 {
+		t.Errorf("chances depend on the spend and are logged: %v", f)
+	}
+	for i := range n {
+		d.Logged[1][i] = 0.4
+		d.Logged[0][i] = 0.6
+	}
+	if f := Check(d); len(f) != 3 || f[2].Subject != "spend" {
+		t.Errorf("wrong chances: %v", f)
+	}
+}
+
 func TestHillstromIsClean(t *testing.T) {
 	if f := Check(hillstrom(t, "visit", "probability")); len(f) != 0 {
 		t.Errorf("findings in a randomised trial: %v", f)
