@@ -12,6 +12,26 @@ import (
 	"github.com/rebound-engine/rebound/store"
 )
 
+// Names of the registry, for callers that know no models.
+type (
+	// ModelRole is where a model stands: registered, shadow, challenger, champion or retired.
+	ModelRole = registry.Role
+	// Evidence is what a promotion stands on.
+	Evidence = registry.Evidence
+	// RefusedError lists everything a promotion lacks.
+	RefusedError = registry.RefusedError
+	// Drift is how far one feature or score has moved.
+	Drift = registry.Drift
+)
+
+// Errors of changes of models.
+var (
+	// ErrModelUnknown: no such model is registered.
+	ErrModelUnknown = registry.ErrUnknown
+	// ErrModelStep: a model does not go from its role to that one.
+	ErrModelStep = registry.ErrStep
+)
+
 // Registration makes a model file known.
 type Registration struct {
 	Artifact

@@ -38,7 +38,7 @@ func artifact(t testing.TB, name string, lift float64) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := models.Encode(m, models.Card{Name: name, Training: &models.Training{To: start.Add(-time.Hour)}})
+	data, err := models.Encode(m, models.Card{Name: name, Training: &models.Training{To: start.AddDate(-1, 0, 0)}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -56,7 +55,8 @@ type inquiry struct {
 	e         *Engine
 	ctx       context.Context
 	snap      *snapshot
-	index     int // of the model's outcome
+	index     int          // of the model's outcome
+	model     outcomeModel // the outcome as the candidate predicts it
 	candidate []outcomeModel
 	incumbent []outcomeModel
 	after     time.Time     // decisions at or before taught the model
@@ -121,7 +121,7 @@ func (e *Engine) inquire(ctx context.Context, p *proof) (*inquiry, error) {
 		return nil, err
 	}
 	q := &inquiry{
-		e: e, ctx: ctx, snap: p.snap, index: i, candidate: slices.Clone(p.snap.outcomes), incumbent: p.snap.outcomes,
+		e: e, ctx: ctx, snap: p.snap, index: i, model: h.outcome, candidate: slices.Clone(p.snap.outcomes), incumbent: p.snap.outcomes,
 		after: taughtUntil(h.card, p.registration.At), newest: fromMilli(e.opts.Ledger.newest.Load()),
 		customers: map[store.Subject]followed{}, left: map[string]int{},
 	}
@@ -263,10 +263,16 @@ func (q *inquiry) judgeOne(d *Decision) error {
 	if err != nil {
 		return err
 	}
-	arms.Outcome = append(arms.Outcome, worth)
+	expected, err := a.expected()
+	if err != nil {
+		return err
+	}
+	arms.Outcome, arms.Mu = append(arms.Outcome, worth), append(arms.Mu, expected)
 	arms.Arm, arms.Propensity = append(arms.Arm, given), append(arms.Propensity, chance.PShown)
 	q.trial.Incumbent, q.trial.Candidate = append(q.trial.Incumbent, incumbent), append(q.trial.Candidate, candidate)
-	q.predicted(a, given, h.outcomes[q.index])
+	if p, ok := a.forecast(&q.model, given); ok {
+		q.trial.Predicted, q.trial.Happened = append(q.trial.Predicted, p), append(q.trial.Happened, h.outcomes[q.index])
+	}
 	q.watched.add(a)
 	q.ids = append(q.ids, string(d.Subject[:]))
 	if q.trial.To.IsZero() || d.Time.After(q.trial.To) {
@@ -278,16 +284,20 @@ func (q *inquiry) judgeOne(d *Decision) error {
 	return nil
 }
 
-// predicted notes what the candidate said would come of what was given, and whether it came.
-func (q *inquiry) predicted(a *again, given int, came float64) {
-	if q.candidate[q.index].Unit != "probability" {
-		return
+// forecast is the chance a model gave to what was given: an offer by its index
+// and one, or 0 for none. Not ok if the outcome is no chance or the model does not answer.
+func (a *again) forecast(o *outcomeModel, given int) (p float64, ok bool) {
+	if o.Unit != "probability" {
+		return 0, false
 	}
-	p := a.scores[q.index][a.index[0]].Without
-	if given > 0 && slices.Contains(a.index, given-1) {
-		p = a.scores[q.index][given-1].With
+	scores, err := a.answer(o, o.model)
+	if err != nil {
+		return 0, false
 	}
-	q.trial.Predicted, q.trial.Happened = append(q.trial.Predicted, p), append(q.trial.Happened, came)
+	if k := slices.Index(a.index, given-1); k >= 0 {
+		return scores[k].With, true
+	}
+	return scores[0].Without, true
 }
 
 // customer reads what somebody did, once.
@@ -360,6 +370,7 @@ func (f *followed) see(e *store.Entry) error {
 func (q *inquiry) judge() (*registry.Evidence, error) {
 	t := &q.trial
 	slices.Reverse(t.Arms.Outcome)
+	slices.Reverse(t.Arms.Mu)
 	slices.Reverse(t.Arms.Arm)
 	slices.Reverse(t.Arms.Propensity)
 	slices.Reverse(t.Candidate)
@@ -368,7 +379,7 @@ func (q *inquiry) judge() (*registry.Evidence, error) {
 	slices.Reverse(t.Happened)
 	slices.Reverse(q.ids)
 	t.Arms.Unit, t.Arms.Cluster = "money", eval.Clusters(q.ids)
-	t.Drift = q.watched.columns()
+	t.Reads, t.Answers = q.watched.columns()
 	e, err := registry.Judge(*t, eval.Bootstrap{Seed: 1})
 	if errors.Is(err, eval.ErrUndefined) {
 		return nil, &registry.RefusedError{Reasons: []string{err.Error() + q.why()}}
@@ -388,65 +399,4 @@ func (q *inquiry) why() string {
 		return ""
 	}
 	return " (left out:" + text[1:] + ")"
-}
-
-// watch collects what a model reads and answers, to be compared with its training.
-type watch struct {
-	model  *bound
-	before map[string]eval.Baseline
-	now    map[string][]float64
-	names  []string // in the order of the card
-}
-
-// newWatch watches what the card has the distribution of at training.
-func newWatch(card *models.Card, m *bound) *watch {
-	w := &watch{model: m, before: map[string]eval.Baseline{}, now: map[string][]float64{}}
-	if card == nil {
-		return w
-	}
-	for _, d := range card.Reference {
-		w.names = append(w.names, d.Name)
-		w.before[d.Name] = eval.Baseline{Edges: d.Edges, Counts: d.Counts}
-	}
-	return w
-}
-
-// add notes one decision.
-func (w *watch) add(a *again) {
-	if len(w.names) == 0 {
-		return
-	}
-	x := w.model.vector(a.frame, nil)
-	for i, f := range w.model.Schema().Features {
-		w.note(f.Name, x[i])
-	}
-	cands := make([]models.Candidate, len(w.model.arms))
-	for i := range cands {
-		cands[i] = models.Candidate{Arm: w.model.arms[i], X: w.model.offers[i]}
-	}
-	out := make([]models.Score, len(cands))
-	if len(out) == 0 || w.model.Score(a.ctx, x, cands, out) != nil {
-		return
-	}
-	w.note(models.ReferenceWithout, out[0].Without)
-	for i := range out {
-		w.note(models.ReferenceUplift+a.plan.Offers[i].ID, out[i].Uplift())
-	}
-}
-
-func (w *watch) note(name string, v float64) {
-	if _, ok := w.before[name]; ok && !math.IsInf(v, 0) {
-		w.now[name] = append(w.now[name], v)
-	}
-}
-
-// columns are what was seen of each distribution.
-func (w *watch) columns() []registry.Watched {
-	var out []registry.Watched
-	for _, name := range w.names {
-		if len(w.now[name]) > 0 {
-			out = append(out, registry.Watched{Name: name, Before: w.before[name], Now: w.now[name]})
-		}
-	}
-	return out
 }

@@ -142,7 +142,39 @@ func (a *again) best() int {
 // happened is what followed a decision.
 type happened struct {
 	outcomes []float64 // by outcome of the bundle: 1 if it came, or its money
-	redeemed int64     // cost of the redemption, minor units
+	cost     float64   // of the redemption, major units
+}
+
+// expected is what the goals count on of every candidate, by the models of the
+// last choice: worth, with chances in place of what happened. Candidates that
+// were not scored are worth what none is.
+func (a *again) expected() ([]float64, error) {
+	out := make([]float64, len(a.d.Candidates))
+	for i := range out {
+		offer := a.index[0]
+		if i > 0 {
+			offer = i - 1
+		}
+		if i > 0 && !slices.Contains(a.index, offer) {
+			out[i] = out[0]
+			continue
+		}
+		h := happened{outcomes: make([]float64, len(a.outcomes)), cost: a.d.Candidates[i].ExpectedCost}
+		for k := range a.outcomes {
+			switch {
+			case a.outcomes[k].Model == rules.ModelProfile || i == 0 && k == a.plan.redeem:
+			case i == 0:
+				h.outcomes[k] = a.scoreOf(k, offer).Without
+			default:
+				h.outcomes[k] = a.scoreOf(k, offer).With
+			}
+		}
+		var err error
+		if out[i], err = a.worth(i, h); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // worth is what the goals count of a decision, in their money, when every
@@ -172,7 +204,7 @@ func (a *again) worth(delivered int, h happened) (float64, error) {
 			f.SetNumber(o.Upper, y)
 		}
 	}
-	f.SetNumber(s.costExpected, float64(h.redeemed)/a.plan.minorPerOne)
+	f.SetNumber(s.costExpected, h.cost)
 	_, sum := a.goals(&c, nil)
 	if !c.alive() {
 		return 0, fmt.Errorf("%w: the goals cannot be counted: %s", errOutOfReach, c.Detail)
@@ -196,7 +228,7 @@ func (t *task) setNoOffer() {
 // occurred reads what followed from the events of the customer.
 func (a *again) occurred(events []*profile.Event, settled map[string]int64) (h happened, err error) {
 	h.outcomes = make([]float64, len(a.snap.own))
-	h.redeemed = settled[a.logged.ID]
+	h.cost = float64(settled[a.logged.ID]) / a.plan.minorPerOne
 	for i := range a.snap.own {
 		o := &a.snap.own[i]
 		if o.Model == rules.ModelProfile {

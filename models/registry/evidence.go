@@ -22,8 +22,8 @@ type Trial struct {
 	// Predicted is the candidate's prediction of the model's outcome for the arm
 	// that was given, and Happened whether it came; nil for an outcome in money.
 	Predicted, Happened []float64
-	// Drift compares what the candidate reads and answers with its training.
-	Drift []Watched
+	// Reads and Answers compare the candidate's inputs and scores with its training.
+	Reads, Answers []Watched
 	// From and To bound the decisions; Window is how long after its decision an
 	// outcome is complete.
 	From, To time.Time
@@ -57,7 +57,11 @@ type Evidence struct {
 	Covered eval.Interval `json:"covered"`
 	// Calibration is nil for an outcome in money.
 	Calibration *eval.CalibrationCheck `json:"calibration,omitempty"`
-	Drift       []Drift                `json:"drift,omitempty"`
+	// Reads and Answers are how far inputs and scores have moved since training.
+	// Scores that have broken away keep a model from being promoted; inputs alone
+	// do not: many, such as the age of an account, grow with time.
+	Reads   []Drift `json:"reads,omitempty"`
+	Answers []Drift `json:"answers,omitempty"`
 }
 
 // Drift is how far one feature or score has moved.
@@ -81,9 +85,11 @@ func Judge(t Trial, b eval.Bootstrap) (*Evidence, error) {
 		}
 		e.Calibration = &c
 	}
-	drift, err := Watch(t.Drift)
-	e.Drift = drift
-	if err != nil {
+	var err error
+	if e.Reads, err = Watch(t.Reads); err != nil {
+		return nil, fmt.Errorf("judge model: %w", err)
+	}
+	if e.Answers, err = Watch(t.Answers); err != nil {
 		return nil, fmt.Errorf("judge model: %w", err)
 	}
 	return e, nil

@@ -151,13 +151,13 @@ func (g Gate) tooLittle(e *Evidence, at time.Time) []string {
 	return out
 }
 
-// alarms words a broken calibration and broken distributions.
+// alarms words a broken calibration and scores that have broken away.
 func (e *Evidence) alarms() []string {
 	var out []string
 	if e.Calibration != nil && e.Calibration.Alarm {
 		out = append(out, e.Calibration.Words)
 	}
-	for _, d := range e.Drift {
+	for _, d := range e.Answers {
 		if d.Level == eval.Broken {
 			out = append(out, fmt.Sprintf("%s has moved since training (PSI %.2f)", d.Name, d.PSI))
 		}

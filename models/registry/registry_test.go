@@ -258,8 +258,9 @@ func TestGateNamesWhatIsMissing(t *testing.T) {
 			"out of tune": func(q *registry.Request) {
 				q.Evidence.Calibration = &eval.CalibrationCheck{Alarm: true, Words: "out of tune"}
 			},
-			"recency has moved": func(q *registry.Request) {
-				q.Evidence.Drift = []registry.Drift{{Name: "refund", Shift: eval.Shift{Level: eval.Shifted}}, {Name: "recency", Shift: eval.Shift{Level: eval.Broken, PSI: 0.4}}}
+			"without has moved": func(q *registry.Request) {
+				q.Evidence.Reads = []registry.Drift{{Name: "tenure", Shift: eval.Shift{Level: eval.Broken, PSI: 2}}}
+				q.Evidence.Answers = []registry.Drift{{Name: "uplift", Shift: eval.Shift{Level: eval.Shifted}}, {Name: "without", Shift: eval.Shift{Level: eval.Broken, PSI: 0.4}}}
 			},
 		} {
 			if got := registry.Reasons(ask(to, spoil)); len(got) != 1 || !strings.Contains(got[0], want) {
@@ -369,7 +370,7 @@ func TestJudge(t *testing.T) {
 	}
 	in := registry.Trial{
 		Arms: a, Candidate: choose(x, func(v float64) bool { return v > 0 }), Predicted: chance, Happened: happened,
-		Drift: []registry.Watched{{Name: "x", Before: before, Now: x}, {Name: "moved", Before: before, Now: moved}},
+		Reads: []registry.Watched{{Name: "x", Before: before, Now: x}}, Answers: []registry.Watched{{Name: "moved", Before: before, Now: moved}},
 	}
 	e, err := registry.Judge(in, eval.Bootstrap{Replicates: 100})
 	if err != nil {
@@ -378,8 +379,8 @@ func TestJudge(t *testing.T) {
 	if e.Against != "ten" && e.Against != "none" || e.Covered.Below(0.95) || e.Calibration.Alarm || e.Rows != 4000 {
 		t.Errorf("%+v", e)
 	}
-	if e.Drift[0].Level != eval.Stable || e.Drift[1].Level != eval.Broken {
-		t.Errorf("drift %+v", e.Drift)
+	if e.Reads[0].Level != eval.Stable || e.Answers[0].Level != eval.Broken {
+		t.Errorf("drift of %+v and %+v", e.Reads, e.Answers)
 	}
 	for i := range in.Predicted {
 		in.Predicted[i] = min(1, in.Predicted[i]+0.1)
