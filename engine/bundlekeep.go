@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rebound-engine/rebound/store"
 )
@@ -37,6 +38,12 @@ func (e *Engine) KeepActivations(ctx context.Context, before store.Position) err
 		return fmt.Errorf("keep the careers of models: %w", err)
 	}
 	return nil
+}
+
+// LongestValidity is that of any offer in the bundles that were in force since
+// the engine was made: as long, request ids are known and the log has to be kept.
+func (e *Engine) LongestValidity() time.Duration {
+	return time.Duration(e.validity.Load()) * time.Millisecond
 }
 
 // keeper finds out what has to be logged again, newest activation first.

@@ -32,9 +32,11 @@ type nodeConfig struct {
 	Strict           bool          // unknown scopes are errors
 	Programs         string        // folder of programs that bundles may start as model processes; empty: none
 	Server           server.Config // listeners and limits
+	RetentionDays    int           // how long the journal is kept; 0: for ever
 	LogFormat        string        // "text" or "json"
 	LogLevel         string
-	secrets          *secrets // instead of Keys
+	secrets          *secrets            // instead of Keys
+	storage          badgerstore.Options // settings of the store that have no flag
 }
 
 func defaultNodeConfig() nodeConfig {
@@ -54,6 +56,9 @@ func (c *nodeConfig) validate() error {
 	}
 	if c.Watch && c.Policies == "" {
 		errs = append(errs, errors.New("watch: there is no directory to watch; give policies"))
+	}
+	if c.RetentionDays < 0 || c.RetentionDays > maxRetentionDays {
+		errs = append(errs, fmt.Errorf("retention_days: %d is none of 0 (for ever) to %d", c.RetentionDays, maxRetentionDays))
 	}
 	oneOf("clock", c.Clock, "wall", "events")
 	oneOf("journal", c.Journal, "lossless", "bounded")
@@ -95,8 +100,11 @@ func openNode(ctx context.Context, cfg nodeConfig, log *slog.Logger) (*node, err
 	}
 	n := &node{registry: prometheus.NewRegistry(), done: make(chan error, 1)}
 	ledger := engine.NewLedger()
+	old := &retention{age: cfg.retention()}
+	opts := storeOptions(cfg, ledger, log)
+	opts.Retention = badgerstore.Retention{Age: old.age, Keep: old.keep}
 	var err error
-	if n.store, err = badgerstore.Open(cfg.Store, storeOptions(cfg, ledger, log)); err != nil {
+	if n.store, err = badgerstore.Open(cfg.Store, opts); err != nil {
 		return nil, err
 	}
 	n.models = live.NewModels(live.Outside{Programs: cfg.Programs, Logger: log})
@@ -105,6 +113,7 @@ func openNode(ctx context.Context, cfg nodeConfig, log *slog.Logger) (*node, err
 		n.policies, err = n.loadPolicies(ctx, cfg, log)
 	}
 	if err == nil {
+		old.engine.Store(n.engine)
 		n.server, err = server.New(cfg.Server, n.services(cfg.Strict), log, n.registry)
 	}
 	if err != nil {
@@ -129,11 +138,13 @@ func newEngine(cfg nodeConfig, s store.Store, ledger *engine.Ledger, models *liv
 }
 
 func storeOptions(cfg nodeConfig, ledger *engine.Ledger, log *slog.Logger) badgerstore.Options {
-	mode := store.Lossless
+	o := cfg.storage
+	o.Mode = store.Lossless
 	if cfg.Journal == "bounded" {
-		mode = store.Bounded
+		o.Mode = store.Bounded
 	}
-	return badgerstore.Options{Mode: mode, Fold: engine.NewFold(), Machine: ledger, Index: engine.Index, Logger: log}
+	o.Fold, o.Machine, o.Index, o.Logger = engine.NewFold(), ledger, engine.Index, log
+	return o
 }
 
 // signatureOptions makes a bundle's signature a condition, if a file of trusted keys is given.

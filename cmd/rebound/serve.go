@@ -49,6 +49,7 @@ func serveFlags(f *pflag.FlagSet, cfg *nodeConfig) {
 	f.BoolVar(&cfg.Watch, "watch", cfg.Watch, "activate the bundle directory again when it changes")
 	f.StringVar(&cfg.Clock, "clock", cfg.Clock, "business time: wall, or events to follow the log")
 	f.StringVar(&cfg.Journal, "journal", cfg.Journal, "lossless: answered when on disk; bounded: a crash may lose the last milliseconds")
+	f.IntVar(&cfg.RetentionDays, "retention-days", cfg.RetentionDays, "drop events and decisions from the journal that were recorded longer ago; 0 keeps them for ever")
 	f.StringVar(&cfg.Keys, "keys", cfg.Keys, "secrets for draws and tokens (default: keys.json in the store folder, made at the first start)")
 	f.BoolVar(&cfg.Strict, "strict-scopes", cfg.Strict, "refuse unknown scopes instead of using their nearest ancestor")
 	f.StringVar(&cfg.Programs, "allow-process-models", cfg.Programs, "folder whose programs bundles may start as model processes; empty for none")

@@ -23,6 +23,7 @@ import (
 // Retention says which part of the log is kept. A segment is dropped whole,
 // when all of it is older than Age, or more than Bytes of log are newer; never
 // before its entries are in the records, the Machine and the index. 0: no limit.
+// With an Age segments are sealed, by the entries that follow, at a quarter of it.
 type Retention struct {
 	Age   time.Duration // by wall time of recording
 	Bytes int64

@@ -63,7 +63,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 	}
 	s.log, s.recovery.Cut, err = commitlog.Open(ctx, filepath.Join(s.dir, logFolder), commitlog.Options{
 		FS: s.opts.FS, Mode: s.opts.Mode, SegmentSize: s.opts.SegmentSize, Queue: s.opts.Queue,
-		SyncEvery: s.opts.SyncEvery, Clock: s.opts.Clock,
+		SegmentAge: s.opts.Retention.Age / 4, SyncEvery: s.opts.SyncEvery, Clock: s.opts.Clock,
 		Sealed: func(commitlog.SegmentInfo) { poke(s.sealed) },
 	})
 	if err != nil {

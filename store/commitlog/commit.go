@@ -120,7 +120,7 @@ func (l *Log) fail(err error, waiting ...*result) {
 func (l *Log) commit(g *group) error {
 	s := l.current()
 	i := s.snapshot()
-	if i.Bytes+int64(len(g.buf))+sealSize > s.size {
+	if i.Bytes+int64(len(g.buf))+sealSize > s.size || len(l.next) > 0 && l.outlived(&i) {
 		var err error
 		if s, err = l.roll(s, g.first); err != nil {
 			return err
@@ -134,10 +134,16 @@ func (l *Log) commit(g *group) error {
 		return fmt.Errorf("sync %s: %w", i.File, err)
 	}
 	s.grow(g)
-	if l.next == nil && i.Bytes+int64(len(g.buf)) > s.size/4 {
+	if l.next == nil && (i.Bytes+int64(len(g.buf)) > s.size/4 || l.outlived(&i)) {
 		l.prepare()
 	}
 	return nil
+}
+
+// outlived reports whether the segment has become too old to be written to. It
+// is sealed once the next one is prepared: no commit waits for that.
+func (l *Log) outlived(i *SegmentInfo) bool {
+	return l.opts.SegmentAge > 0 && i.Last >= i.First && i.Began < l.opts.Clock().Add(-l.opts.SegmentAge).UnixMilli()
 }
 
 func (l *Log) current() *segment {

@@ -25,6 +25,9 @@ type Options struct {
 	Mode store.Mode
 	// SegmentSize is the size of a segment file in bytes; 64 MiB if 0. It bounds Queue.
 	SegmentSize int64
+	// SegmentAge is how old its first entry may get before a segment is sealed, with
+	// the next entries, though it is not full; 0 for any age.
+	SegmentAge time.Duration
 	// Queue is how many bytes may wait for the disk before appends have to
 	// wait; 8 MiB if 0, at most half a segment.
 	Queue int
@@ -69,6 +72,8 @@ func (o Options) validate() error {
 	switch {
 	case o.SegmentSize < 64<<10 || o.SegmentSize > 1<<32 || o.SegmentSize%pageSize != 0:
 		return fmt.Errorf("segment size %d: want a multiple of %d from 64 KiB to 4 GiB", o.SegmentSize, pageSize)
+	case o.SegmentAge < 0:
+		return fmt.Errorf("segment age %s is negative", o.SegmentAge)
 	case int64(o.Queue) > o.SegmentSize/2 || o.Queue < pageSize:
 		return fmt.Errorf("queue of %d bytes: want %d to half a segment, %d", o.Queue, pageSize, o.SegmentSize/2)
 	case o.MaxPayload > o.Queue/2 || o.MaxPayload < 1:

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,6 +132,34 @@ func TestConcurrentAppenders(t *testing.T) {
 			t.Errorf("last is %d", l.Last())
 		}
 	}
+}
+
+// TestOldSegmentsAreSealed though there is room in them, also when the log was opened again meanwhile.
+func TestOldSegmentsAreSealed(t *testing.T) {
+	var now atomic.Int64
+	now.Store(time.Hour.Nanoseconds())
+	dir, o := t.TempDir(), small()
+	o.SegmentSize, o.SegmentAge, o.Clock = 1<<20, time.Hour, func() time.Time { return time.Unix(0, now.Load()) }
+	l := open(t, dir, o)
+	fill(t, l, 3)
+	now.Add(int64(time.Hour))
+	fill(t, l, 3)
+	if n := len(l.Segments()); n != 1 {
+		t.Fatalf("%d segments when the first entry is as old as it may be", n)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, dir, o)
+	now.Add(int64(time.Minute))
+	for len(l.Segments()) == 1 {
+		fill(t, l, 1)
+	}
+	s := l.Segments()
+	if !s[0].Sealed || s[0].Last < 7 || s[0].Bytes > 512<<10 || s[1].First != s[0].Last+1 || s[1].Began-s[0].Began != (time.Hour+time.Minute).Milliseconds() {
+		t.Errorf("segments %+v", s)
+	}
+	verify(t, l, 1, l.Last())
 }
 
 func TestDropKeepsWhatFollows(t *testing.T) {

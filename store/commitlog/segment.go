@@ -43,7 +43,7 @@ type SegmentInfo struct {
 	File             string
 	First, Last      store.Position // Last is First-1 if it is empty
 	MinTime, MaxTime int64          // business time of its entries, Unix milliseconds
-	Recorded         int64          // wall time of its last entry, Unix milliseconds
+	Began, Recorded  int64          // wall time of its first group and of its last entry, Unix milliseconds
 	Bytes            int64          // used, header and seal included
 	Sealed           bool
 }
@@ -70,14 +70,15 @@ func (s *segment) grow(g *group) {
 		s.marks = append(s.marks, mark{m.at, s.info.Bytes + m.off})
 	}
 	s.info.Bytes += int64(len(g.buf))
-	s.span(g.min, g.max)
-	s.info.Last, s.info.Recorded = g.last, g.recorded
+	s.span(g.min, g.max, g.recorded)
+	s.info.Last = g.last
 }
 
 // span widens the times; to be called before Last moves.
-func (s *segment) span(lo, hi int64) {
+func (s *segment) span(lo, hi, recorded int64) {
+	s.info.Recorded = recorded
 	if s.info.Last < s.info.First {
-		s.info.MinTime, s.info.MaxTime = lo, hi
+		s.info.MinTime, s.info.MaxTime, s.info.Began = lo, hi, recorded
 		return
 	}
 	s.info.MinTime, s.info.MaxTime = min(s.info.MinTime, lo), max(s.info.MaxTime, hi)

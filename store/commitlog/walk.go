@@ -78,9 +78,9 @@ func (w *walk) take(c *cursor, f *frame) error {
 	if n := len(s.marks); n == 0 || c.off-s.marks[n-1].off >= markEvery {
 		s.marks = append(s.marks, mark{f.Position, c.off})
 	}
-	s.span(f.Time, f.Time)
+	s.span(f.Time, f.Time, f.Recorded)
 	c.skip(f)
-	s.info.Last, s.info.Bytes, s.info.Recorded = f.Position, c.off, f.Recorded
+	s.info.Last, s.info.Bytes = f.Position, c.off
 	return nil
 }
 
