@@ -69,6 +69,10 @@ type place struct{ joint, digit int }
 // one per level of a category (rare levels above 254 count as missing), one
 // for missing values.
 func NewBins(features []models.Feature, cols [][]float64, threads int) *Bins {
+	return newBins(features, cols, newCrew(threads))
+}
+
+func newBins(features []models.Feature, cols [][]float64, threads *crew) *Bins {
 	b := &Bins{features: features, f: make([]featureBins, len(features))}
 	if len(cols) > 0 {
 		b.rows = len(cols[0])
@@ -204,10 +208,10 @@ func categoryBins(f models.Feature, col []float64) featureBins {
 
 // partitionParallel is partition over fixed chunks of rows; the order of rows
 // does not depend on threads.
-func (b *Bins) partitionParallel(feature int, left *binSet, idx, scratch []int32, threads int) int {
+func (b *Bins) partitionParallel(feature int, left *binSet, idx, scratch []int32, threads *crew) int {
 	n := len(idx)
 	chunks := (n + partitionChunk - 1) / partitionChunk
-	if threads == 1 || chunks < 2 {
+	if chunks < 2 || threads.hands() == 1 {
 		return b.partition(feature, left, idx, scratch)
 	}
 	at := make([]int, chunks)

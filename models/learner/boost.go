@@ -78,12 +78,16 @@ type trainSet struct {
 	weight  []float64 // nil: 1
 	rows    []int32   // to learn from
 	valid   []int32   // to stop on; nil: none
-	threads int
+	threads *crew
 }
 
 // TrainBoosted fits boosted trees on the given rows of bins; target and weight
 // (nil: 1) are per row of bins; valid rows, if any, serve early stopping.
 func TrainBoosted(ctx context.Context, bins *Bins, target, weight []float64, rows, valid []int32, s BoostSettings, threads int) (*Boosted, error) {
+	return trainBoosted(ctx, bins, target, weight, rows, valid, s, newCrew(threads))
+}
+
+func trainBoosted(ctx context.Context, bins *Bins, target, weight []float64, rows, valid []int32, s BoostSettings, threads *crew) (*Boosted, error) {
 	if err := s.check(len(bins.f)); err != nil {
 		return nil, fmt.Errorf("boosted trees: %w", err)
 	}
@@ -221,6 +225,10 @@ func (s *stopper) keep(n int) int {
 // AddRaw adds the raw prediction (before the link) for rows to out, which is
 // per row of the bins.
 func (m *Boosted) AddRaw(rows []int32, out []float64, threads int) {
+	m.addRaw(rows, out, newCrew(threads))
+}
+
+func (m *Boosted) addRaw(rows []int32, out []float64, threads *crew) {
 	parallelRows(threads, len(rows), func(_, from, to int) {
 		idx, scratch := make([]int32, to-from), make([]int32, to-from)
 		for _, i := range rows[from:to] {

@@ -74,17 +74,14 @@ func (w *work) fitForest(ctx context.Context, s *ForestSettings, rows []int32, n
 		}
 	}
 	f := &fittedForest{arms: len(g.grad), group: g.s.Group, bins: w.bins, trees: make([]*binTree, g.s.Trees), value: make([][]float64, g.s.Trees)}
-	scratch := make(chan *treeGrower, w.threads)
-	for range w.threads {
-		scratch <- newTreeGrower(g)
-	}
-	parallel(w.threads, g.s.Trees, func(t int) {
-		if ctx.Err() != nil {
-			return
+	scratch := pool[*treeGrower]{make: func() *treeGrower { return newTreeGrower(g) }}
+	parallel(w.threads, g.s.Trees/g.s.Group, func(group int) {
+		tg := scratch.get()
+		half := tg.sampleHalf(group)
+		for t := group * g.s.Group; t < (group+1)*g.s.Group && ctx.Err() == nil; t++ {
+			f.trees[t], f.value[t] = tg.tree(t, half)
 		}
-		tg := <-scratch
-		f.trees[t], f.value[t] = tg.tree(t)
-		scratch <- tg
+		scratch.put(tg)
 	})
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("causal forest: %w", err)

@@ -5,81 +5,95 @@ import "github.com/rebound-engine/rebound/internal/splitmix"
 // treeGrower is the scratch of one goroutine.
 type treeGrower struct {
 	g       *forestGrower
-	pool    []*histPool
+	pool    *pool[histogram]
 	single  []*marginals // per arm, of the node at hand
+	half    []int32      // rows of the group's half-sample
+	grow    []int32      // of the tree's sample: rows that choose splits
+	value   []int32      // and rows that value leaves
 	scratch []int32
 	order   []int
 	stream  *stream
 	out     *binTree
-	value   []float64
+	effects []float64 // per leaf and arm
 }
 
 func newTreeGrower(g *forestGrower) *treeGrower {
-	t := &treeGrower{g: g, scratch: make([]int32, len(g.rows)), order: make([]int, len(g.w.bins.f))}
+	n := len(g.rows)
+	t := &treeGrower{
+		g: g, pool: newHistPool(g.w.bins), order: make([]int, len(g.w.bins.f)),
+		half: make([]int32, n), grow: make([]int32, n), value: make([]int32, n), scratch: make([]int32, n),
+	}
 	for range g.grad {
-		t.pool = append(t.pool, &histPool{blocks: len(g.w.bins.packed)})
 		t.single = append(t.single, newMarginals(g.w.bins))
 	}
 	return t
 }
 
-// tree grows tree t: half the customers belong to its group, a share of them
-// to the tree, half of those choose splits, the others value leaves.
-func (t *treeGrower) tree(number int) (*binTree, []float64) {
-	g := t.g
-	t.stream = newStream(g.w.seed, 31, uint64(number))
+// sampleHalf draws the half of the customers that a group of trees belongs to.
+func (t *treeGrower) sampleHalf(group int) []int32 {
+	key, n := newStream(t.g.w.seed, 32, uint64(group)).next(), 0
+	for _, i := range t.g.rows {
+		t.half[n] = i
+		n += int(splitmix.Sum64(key^t.customer(i)*0x9E3779B97F4A7C15) >> 63)
+	}
+	return t.half[:n]
+}
+
+func (t *treeGrower) customer(i int32) uint64 {
+	if t.g.w.d.Group != nil {
+		return t.g.w.d.Group[i]
+	}
+	return uint64(i)
+}
+
+// tree grows one tree of a group: a share of its customers belongs to the
+// tree, half of those choose splits, the others value leaves.
+func (t *treeGrower) tree(number int, half []int32) (*binTree, []float64) {
+	t.stream = newStream(t.g.w.seed, 31, uint64(number))
 	for j := range t.order {
 		t.order[j] = j
 	}
-	halfKey := newStream(g.w.seed, 32, uint64(number/g.s.Group)).next()
-	treeKey := t.stream.next()
-	var grow, estimate []int32
-	for _, i := range g.rows {
-		id := uint64(i)
-		if g.w.d.Group != nil {
-			id = g.w.d.Group[i]
+	key, most := t.stream.next(), uint64(2*t.g.s.Sample*(1<<53))
+	grow, value := 0, 0
+	for _, i := range half {
+		u := splitmix.Sum64(key ^ t.customer(i)*0xD1342543DE82EF95)
+		side := splitmix.Sum64(u) >> 63
+		in := uint64(0)
+		if u>>11 < most {
+			in = 1
 		}
-		if splitmix.Sum64(halfKey^id*0x9E3779B97F4A7C15)>>63 == 0 {
-			continue
-		}
-		u := splitmix.Sum64(treeKey ^ id*0xD1342543DE82EF95)
-		if float64(u>>11)*0x1p-53 >= 2*g.s.Sample {
-			continue
-		}
-		if splitmix.Sum64(u)>>63 == 0 {
-			grow = append(grow, i)
-		} else {
-			estimate = append(estimate, i)
-		}
+		t.grow[grow], t.value[value] = i, i
+		grow += int(in &^ side)
+		value += int(in & side)
 	}
-	t.out, t.value = &binTree{}, nil
-	t.grow(grow, estimate, make([]float64, len(g.grad)), 0, t.build(grow))
-	return t.out, t.value
+	t.out, t.effects = &binTree{}, nil
+	t.branch(t.grow[:grow], t.value[:value], make([]float64, len(t.g.grad)), 0, t.build(t.grow[:grow]))
+	return t.out, t.effects
 }
 
 func (t *treeGrower) build(rows []int32) []histogram {
 	h := make([]histogram, len(t.g.grad))
 	for a := range h {
-		h[a] = t.pool[a].get()
-		t.g.w.bins.build(h[a], rows, t.g.grad[a], t.pool[a], 1)
+		h[a] = t.pool.get()
+		t.g.w.bins.build(h[a], rows, t.g.grad[a], t.pool, nil)
 	}
 	return h
 }
 
 func (t *treeGrower) release(h []histogram) {
 	for a := range h {
-		t.pool[a].put(h[a])
+		t.pool.put(h[a])
 	}
 }
 
-// grow adds the subtree of the given rows and returns its reference.
-func (t *treeGrower) grow(rows, estimate []int32, parent []float64, depth int, h []histogram) int32 {
+// branch adds the subtree of the given rows and returns its reference.
+func (t *treeGrower) branch(rows, estimate []int32, parent []float64, depth int, h []histogram) int32 {
 	value := t.valueOf(estimate, parent)
 	best := t.bestSplit(h, depth)
 	if best.gain <= 0 {
 		t.release(h)
-		t.value = append(t.value, value...)
-		return ^int32(len(t.value)/len(value) - 1)
+		t.effects = append(t.effects, value...)
+		return ^int32(len(t.effects)/len(value) - 1)
 	}
 	at := int32(len(t.out.nodes))
 	t.out.nodes = append(t.out.nodes, binNode{feature: int32(best.feature), bin: uint8(best.bin), missing: best.missing, set: best.left})
@@ -98,8 +112,8 @@ func (t *treeGrower) grow(rows, estimate []int32, parent []float64, depth int, h
 			left[a].subtract(right[a], bins.joints)
 		}
 	}
-	lr := t.grow(rows[:l], estimate[:e], value, depth+1, left)
-	rr := t.grow(rows[l:], estimate[e:], value, depth+1, right)
+	lr := t.branch(rows[:l], estimate[:e], value, depth+1, left)
+	rr := t.branch(rows[l:], estimate[e:], value, depth+1, right)
 	t.out.nodes[at].left, t.out.nodes[at].right = lr, rr
 	return at
 }

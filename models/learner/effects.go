@@ -29,12 +29,18 @@ func (w *work) fit(ctx context.Context, c *Candidate, rows []int32, n *nuisance)
 		}
 		return m, nil
 	}
-	for a := 1; a < w.d.Arms(); a++ {
-		target, weight, use := w.pseudo(c.Method, a, rows, n)
-		f, err := w.regress(ctx, c, target, weight, use)
-		if err != nil {
-			return nil, fmt.Errorf("effect of %s: %w", w.d.Offers[a-1], err)
+	fits := make([]fitted, len(w.d.Offers))
+	err := parallelTry(w.threads, len(fits), func(k int) (err error) {
+		target, weight, use := w.pseudo(c.Method, k+1, rows, n)
+		if fits[k], err = w.regress(ctx, c, target, weight, use); err != nil {
+			return fmt.Errorf("effect of %s: %w", w.d.Offers[k], err)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range fits {
 		s := sum{parts: []part{{fit: m.add(f), weight: 1}}}
 		if c.Method == MethodClass {
 			s = sum{offset: -1, parts: []part{{fit: s.parts[0].fit, weight: 2}}}
@@ -51,7 +57,7 @@ func (w *work) regress(ctx context.Context, c *Candidate, target, weight []float
 		loss, link = LossLogistic, models.LinkLogistic
 	}
 	if c.Base == BaseLinear {
-		l, err := FitLinear(w.d.Features, w.d.X, target, weight, rows, link, c.Linear, w.threads)
+		l, err := fitLinear(w.d.Features, w.d.X, target, weight, rows, link, c.Linear, w.threads)
 		return fittedLinear{l}, err
 	}
 	s := c.Boost
@@ -59,7 +65,7 @@ func (w *work) regress(ctx context.Context, c *Candidate, target, weight []float
 	if s.Seed == 0 {
 		s.Seed = w.seed
 	}
-	m, err := TrainBoosted(ctx, w.bins, target, weight, rows, nil, s, w.threads)
+	m, err := trainBoosted(ctx, w.bins, target, weight, rows, nil, s, w.threads)
 	return fittedBoost{m}, err
 }
 

@@ -107,15 +107,16 @@ func (w *work) fitAlone(ctx context.Context, s *FitSpec) (*models.Uplift, error)
 // outOfFold predicts each row's levels by models that did not see its fold.
 func (w *work) outOfFold(ctx context.Context, c *Candidate) (*nuisance, error) {
 	n := &nuisance{level: w.columns(w.d.Arms())}
-	for f := range w.folds {
+	err := parallelTry(w.threads, w.folds, func(f int) error {
 		held, rest := w.split(w.all, f)
 		arms, err := w.fitLevels(ctx, c, rest)
 		if err != nil {
-			return nil, fmt.Errorf("levels without fold %d: %w", f, err)
+			return fmt.Errorf("levels without fold %d: %w", f, err)
 		}
 		for a, m := range arms {
 			m.predict(w, held, n.level[a:a+1])
 		}
-	}
-	return n, nil
+		return nil
+	})
+	return n, err
 }

@@ -28,7 +28,7 @@ func (f fittedBoost) predict(w *work, rows []int32, out [][]float64) {
 	for _, i := range rows {
 		out[0][i] = 0
 	}
-	f.m.AddRaw(rows, out[0], w.threads)
+	f.m.addRaw(rows, out[0], w.threads)
 	parallelRows(w.threads, len(rows), func(_, from, to int) {
 		for _, i := range rows[from:to] {
 			out[0][i] = f.m.loss.mean(out[0][i])

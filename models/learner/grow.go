@@ -1,7 +1,9 @@
 package learner
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"github.com/rebound-engine/rebound/models"
 )
@@ -28,6 +30,7 @@ type growLeaf struct {
 	stats    leafStats
 	hist     histogram
 	best     split
+	halves   *[2]growLeaf // what cutting it would give, once that is known
 	depth    int
 	parent   int32 // node, -1 for the root
 	onLeft   bool
@@ -39,62 +42,111 @@ type grower struct {
 	rules     splitRules
 	leaves    int
 	maxDepth  int
-	threads   int
-	pool      *histPool
+	threads   *crew
+	pool      *pool[histogram]
+	marginals *pool[*marginals]
 	idx       []int32
 	scratch   []int32
-	marginals *marginals
-	totalBins int
+	grad      []pair
+	use       []int // features
 }
 
-func newGrower(b *Bins, rules splitRules, leaves, maxDepth, threads int) *grower {
-	g := &grower{bins: b, rules: rules, leaves: leaves, maxDepth: maxDepth, threads: threads, pool: &histPool{blocks: len(b.packed)}, marginals: newMarginals(b)}
-	for j := range b.f {
-		g.totalBins += b.f[j].total()
+func newGrower(b *Bins, rules splitRules, leaves, maxDepth int, threads *crew) *grower {
+	return &grower{
+		bins: b, rules: rules, leaves: leaves, maxDepth: maxDepth, threads: threads,
+		pool: newHistPool(b), marginals: &pool[*marginals]{make: func() *marginals { return newMarginals(b) }},
 	}
-	return g
 }
 
 // grow grows one tree leaf by leaf, always the leaf with the largest gain,
 // on rows (which it copies), over the features of use. It returns the tree
 // with Newton outputs and, through eachLeaf, the rows of every leaf.
 func (g *grower) grow(rows []int32, grad []pair, use []int, eachLeaf func(leaf int, rows []int32)) *binTree {
-	g.idx = append(g.idx[:0], rows...)
+	g.idx, g.grad, g.use = append(g.idx[:0], rows...), grad, use
 	if len(g.scratch) < len(rows) {
 		g.scratch = make([]int32, len(rows))
 	}
-	root := growLeaf{to: len(rows), parent: -1, stats: leafStats{rows: float64(len(rows)), lo: math.Inf(-1), hi: math.Inf(1)}}
-	root.hist = g.pool.get()
-	g.bins.build(root.hist, g.idx, grad, g.pool, g.threads)
-	all := sumPairs(root.hist.of(0)[:g.bins.joints[0].size])
-	root.stats.g, root.stats.h = all.g, all.h
-	g.findSplit(&root, use)
 	t := &binTree{nodes: make([]binNode, 0, g.leaves-1)}
-	open := make([]growLeaf, 0, g.leaves)
-	open = append(open, root)
-	var cover []float64
+	open := append(make([]growLeaf, 0, g.leaves), g.root())
 	for len(open) < g.leaves {
 		k := bestLeaf(open)
 		if k < 0 {
 			break
 		}
-		cover = append(cover, open[k].stats.h)
-		l, r := g.cut(t, &open[k], int32(k), int32(len(open)), grad, use, len(open)+1 < g.leaves)
-		open[k] = l
-		open = append(open, r)
+		if open[k].halves == nil {
+			ahead := g.ahead(open, k)
+			more := len(open)+1 < g.leaves
+			parallel(g.threads, len(ahead), func(n int) { g.cut(&open[ahead[n]], more) })
+		}
+		t.cover = append(t.cover, open[k].stats.h)
+		open = t.split(open, k)
 	}
 	t.leaf = make([]float64, len(open))
 	for k := range open {
-		o := &open[k]
-		t.leaf[k] = g.output(o.stats)
-		cover = append(cover, o.stats.h)
-		g.pool.put(o.hist)
+		t.leaf[k] = g.output(open[k].stats)
+		t.cover = append(t.cover, open[k].stats.h)
+		g.release(&open[k])
 		if eachLeaf != nil {
-			eachLeaf(k, g.idx[o.from:o.to])
+			eachLeaf(k, g.idx[open[k].from:open[k].to])
 		}
 	}
-	t.cover = cover
 	return t
+}
+
+func (g *grower) root() growLeaf {
+	root := growLeaf{to: len(g.idx), parent: -1, hist: g.pool.get()}
+	g.bins.build(root.hist, g.idx, g.grad, g.pool, g.threads)
+	all := sumPairs(root.hist.of(0)[:g.bins.joints[0].size])
+	root.stats = leafStats{g: all.g, h: all.h, rows: float64(len(g.idx)), lo: math.Inf(-1), hi: math.Inf(1)}
+	g.findSplit(&root)
+	return root
+}
+
+// ahead are the leaves to cut now: the best one, and with idle hands the next
+// best ones, which come next unless the halves of better ones surpass them.
+// What cutting a leaf gives does not depend on when that happens.
+func (g *grower) ahead(open []growLeaf, best int) []int {
+	ks := []int{best}
+	for k := range open {
+		if k != best && open[k].halves == nil && open[k].best.gain > 0 {
+			ks = append(ks, k)
+		}
+	}
+	slices.SortStableFunc(ks[1:], func(a, b int) int { return cmp.Compare(open[b].best.gain, open[a].best.gain) })
+	return ks[:min(len(ks), g.threads.hands(), g.leaves-len(open))]
+}
+
+// split makes leaf k a node: its left half keeps the number, the right one
+// gets the next.
+func (t *binTree) split(open []growLeaf, k int) []growLeaf {
+	o := &open[k]
+	node := int32(len(t.nodes))
+	t.nodes = append(t.nodes, binNode{
+		feature: int32(o.best.feature), bin: uint8(o.best.bin), missing: o.best.missing, set: o.best.left,
+		left: ^int32(k), right: ^int32(len(open)),
+	})
+	if o.parent >= 0 {
+		if o.onLeft {
+			t.nodes[o.parent].left = node
+		} else {
+			t.nodes[o.parent].right = node
+		}
+	}
+	l, r := o.halves[0], o.halves[1]
+	l.parent, l.onLeft, r.parent = node, true, node
+	open[k] = l
+	return append(open, r)
+}
+
+// release gives back the histograms of a leaf.
+func (g *grower) release(o *growLeaf) {
+	if o.hist != nil {
+		g.pool.put(o.hist)
+	}
+	if o.halves != nil {
+		g.release(&o.halves[0])
+		g.release(&o.halves[1])
+	}
 }
 
 func (g *grower) output(s leafStats) float64 {
@@ -114,40 +166,30 @@ func bestLeaf(open []growLeaf) int {
 	return best
 }
 
-// cut splits leaf o into node's children: the left keeps leaf number k, the
-// right gets number n. Histograms are built for the smaller child only.
-func (g *grower) cut(t *binTree, o *growLeaf, k, n int32, grad []pair, use []int, more bool) (l, r growLeaf) {
-	node := int32(len(t.nodes))
-	t.nodes = append(t.nodes, binNode{feature: int32(o.best.feature), bin: uint8(o.best.bin), missing: o.best.missing, left: ^k, right: ^n, set: o.best.left})
-	if o.parent >= 0 {
-		if o.onLeft {
-			t.nodes[o.parent].left = node
-		} else {
-			t.nodes[o.parent].right = node
-		}
-	}
-	mid := o.from + g.bins.partitionParallel(o.best.feature, &o.best.left, g.idx[o.from:o.to], g.scratch, g.threads)
-	l = growLeaf{from: o.from, to: mid, depth: o.depth + 1, parent: node, onLeft: true}
-	r = growLeaf{from: mid, to: o.to, depth: o.depth + 1, parent: node}
+// cut makes the halves of leaf o, with their own best splits if more cuts are
+// to come. Histograms are built for the smaller half only.
+func (g *grower) cut(o *growLeaf, more bool) {
+	mid := o.from + g.bins.partitionParallel(o.best.feature, &o.best.left, g.idx[o.from:o.to], g.scratch[o.from:o.to], g.threads)
+	o.halves = &[2]growLeaf{{from: o.from, to: mid, depth: o.depth + 1}, {from: mid, to: o.to, depth: o.depth + 1}}
+	l, r := &o.halves[0], &o.halves[1]
 	l.stats = leafStats{g: o.best.gl, h: o.best.hl, rows: float64(mid - o.from), lo: o.stats.lo, hi: o.stats.hi}
 	r.stats = leafStats{g: o.stats.g - o.best.gl, h: o.stats.h - o.best.hl, rows: float64(o.to - mid), lo: o.stats.lo, hi: o.stats.hi}
-	g.boundChildren(o, &l, &r)
+	g.boundChildren(o, l, r)
 	if !more || g.maxDepth > 0 && l.depth >= g.maxDepth || g.tooSmall(&l.stats) && g.tooSmall(&r.stats) {
 		g.pool.put(o.hist)
 		o.hist = nil
-		return l, r
+		return
 	}
-	small, large := &l, &r
+	small, large := l, r
 	if r.to-r.from < l.to-l.from {
-		small, large = &r, &l
+		small, large = r, l
 	}
 	small.hist = g.pool.get()
-	g.bins.build(small.hist, g.idx[small.from:small.to], grad, g.pool, g.threads)
-	large.hist = o.hist
+	g.bins.build(small.hist, g.idx[small.from:small.to], g.grad, g.pool, g.threads)
+	large.hist, o.hist = o.hist, nil
 	large.hist.subtract(small.hist, g.bins.joints)
-	g.findSplit(&l, use)
-	g.findSplit(&r, use)
-	return l, r
+	g.findSplit(l)
+	g.findSplit(r)
 }
 
 // boundChildren passes bounds down and, at a monotone split, puts the middle
@@ -170,31 +212,19 @@ func (g *grower) tooSmall(s *leafStats) bool {
 	return s.rows < 2*g.rules.minRows || s.h < 2*g.rules.minHessian
 }
 
-func (g *grower) findSplit(o *growLeaf, use []int) {
+func (g *grower) findSplit(o *growLeaf) {
 	o.best = split{}
 	if g.tooSmall(&o.stats) {
 		return
 	}
-	m := g.marginals
+	m := g.marginals.get()
 	m.fill(g.bins.joints, o.hist)
-	if g.totalBins < 4000 || g.threads == 1 {
-		for _, j := range use {
-			if s := g.rules.bestSplit(j, &g.bins.f[j], m.of[j], o.stats); s.gain > o.best.gain {
-				o.best = s
-			}
-		}
-		return
-	}
-	found := make([]split, len(use))
-	parallel(g.threads, len(use), func(k int) {
-		j := use[k]
-		found[k] = g.rules.bestSplit(j, &g.bins.f[j], m.of[j], o.stats)
-	})
-	for _, s := range found {
-		if s.gain > o.best.gain {
+	for _, j := range g.use {
+		if s := g.rules.bestSplit(j, &g.bins.f[j], m.of[j], o.stats); s.gain > o.best.gain {
 			o.best = s
 		}
 	}
+	g.marginals.put(m)
 }
 
 // route sends rows idx (reordered) down the tree and calls visit per leaf.

@@ -1,7 +1,5 @@
 package learner
 
-import "sync"
-
 // pair is a sum of gradients and of Hessians.
 type pair struct{ g, h float64 }
 
@@ -13,43 +11,21 @@ type histogram []blockHist
 
 // histChunk is the fixed number of rows summed at once: parts are added in
 // their order, so that sums do not depend on threads.
-const histChunk = 16384
+const histChunk = 8192
 
 // parallelWork is the number of row-column visits below which starting
 // goroutines costs more than it saves.
-const parallelWork = 60_000
+const parallelWork = 20_000
 
-// histPool recycles histograms of one shape.
-type histPool struct {
-	blocks int
-	mu     sync.Mutex
-	free   []histogram
-}
-
-func (p *histPool) get() histogram {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if n := len(p.free); n > 0 {
-		h := p.free[n-1]
-		p.free = p.free[:n-1]
-		return h
-	}
-	return make(histogram, p.blocks)
-}
-
-func (p *histPool) put(h histogram) {
-	if h == nil {
-		return
-	}
-	p.mu.Lock()
-	p.free = append(p.free, h)
-	p.mu.Unlock()
+// newHistPool recycles histograms of some bins.
+func newHistPool(b *Bins) *pool[histogram] {
+	return &pool[histogram]{make: func() histogram { return make(histogram, len(b.packed)) }}
 }
 
 // build sums the gradients of the rows idx into h.
-func (b *Bins) build(h histogram, idx []int32, grad []pair, pool *histPool, threads int) {
+func (b *Bins) build(h histogram, idx []int32, grad []pair, pool *pool[histogram], threads *crew) {
 	if len(idx)*len(b.joints) < parallelWork {
-		threads = 1
+		threads = nil
 	}
 	chunks := max(1, (len(idx)+histChunk/2)/histChunk)
 	parts := make([]histogram, chunks)

@@ -60,7 +60,7 @@ func (w *work) fitVariance(ctx context.Context, spread [][]float64) ([]fitted, e
 		}
 		s := varianceBoost
 		s.MinRows = max(20, w.d.Rows()/200)
-		m, err := TrainBoosted(ctx, w.bins, target, w.d.Weight, w.all, nil, s, w.threads)
+		m, err := trainBoosted(ctx, w.bins, target, w.d.Weight, w.all, nil, s, w.threads)
 		if err != nil {
 			return nil, fmt.Errorf("interval of %s: %w", w.d.Offers[a], err)
 		}

@@ -42,9 +42,9 @@ func TestJointColumns(t *testing.T) {
 			idx = append(idx, int32(i))
 		}
 	}
-	pool := &histPool{blocks: len(b.packed)}
+	pool := newHistPool(b)
 	h, m := pool.get(), newMarginals(b)
-	b.build(h, idx, grad, pool, 1)
+	b.build(h, idx, grad, pool, nil)
 	m.fill(b.joints, h)
 	for j := range fs {
 		want := make([]pair, b.f[j].total())

@@ -16,14 +16,14 @@ func (w *work) fitLevels(ctx context.Context, c *Candidate, rows []int32) ([]fit
 		return w.fitBoostS(ctx, c.Boost, rows)
 	case c.Base == BaseBoost:
 		return w.fitPerArm(rows, func(arm []int32) (fitted, error) {
-			m, err := TrainBoosted(ctx, w.bins, w.d.Y, w.d.Weight, arm, nil, w.outcomeBoost(c.Boost, false), w.threads)
+			m, err := trainBoosted(ctx, w.bins, w.d.Y, w.d.Weight, arm, nil, w.outcomeBoost(c.Boost, false), w.threads)
 			return fittedBoost{m}, err
 		})
 	case c.Method == MethodS && w.d.Arms() > 1:
 		return w.fitLinearS(c.Linear, c.Pooling, rows)
 	default:
 		return w.fitPerArm(rows, func(arm []int32) (fitted, error) {
-			l, err := FitLinear(w.d.Features, w.d.X, w.d.Y, w.d.Weight, arm, w.loss.link(), c.Linear, w.threads)
+			l, err := fitLinear(w.d.Features, w.d.X, w.d.Y, w.d.Weight, arm, w.loss.link(), c.Linear, w.threads)
 			return fittedLinear{l}, err
 		})
 	}
@@ -31,14 +31,13 @@ func (w *work) fitLevels(ctx context.Context, c *Candidate, rows []int32) ([]fit
 
 func (w *work) fitPerArm(rows []int32, fit func(arm []int32) (fitted, error)) ([]fitted, error) {
 	out := make([]fitted, w.d.Arms())
-	for a := range out {
-		f, err := fit(w.arm(rows, a))
-		if err != nil {
-			return nil, fmt.Errorf("arm %d: %w", a, err)
+	err := parallelTry(w.threads, len(out), func(a int) (err error) {
+		if out[a], err = fit(w.arm(rows, a)); err != nil {
+			return fmt.Errorf("arm %d: %w", a, err)
 		}
-		out[a] = f
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }
 
 // outcomeBoost completes settings for a model of the outcome.
@@ -59,7 +58,7 @@ func (w *work) outcomeBoost(s BoostSettings, withArms bool) BoostSettings {
 
 // fitBoostS trains one model on all arms and cuts it into one per arm.
 func (w *work) fitBoostS(ctx context.Context, s BoostSettings, rows []int32) ([]fitted, error) {
-	m, err := TrainBoosted(ctx, w.armBins, w.d.Y, w.d.Weight, rows, nil, w.outcomeBoost(s, true), w.threads)
+	m, err := trainBoosted(ctx, w.armBins, w.d.Y, w.d.Weight, rows, nil, w.outcomeBoost(s, true), w.threads)
 	if err != nil {
 		return nil, err
 	}

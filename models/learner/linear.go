@@ -34,7 +34,7 @@ type design struct {
 }
 
 // newDesign standardises the columns over the given rows.
-func newDesign(features []models.Feature, cols [][]float64, rows []int32, threads int) *design {
+func newDesign(features []models.Feature, cols [][]float64, rows []int32, threads *crew) *design {
 	d := &design{features: features, rows: len(rows), enc: make([]encoding, len(features))}
 	for j, f := range features {
 		e := encodingOf(f, cols[j], rows)
@@ -113,6 +113,10 @@ func (d *design) fill(row []float64, cols [][]float64, i int) {
 // logistic or log-linear (Poisson) regression by Newton's method (IRLS).
 // rows selects rows of cols, target and weight (nil: 1) are per row of cols.
 func FitLinear(features []models.Feature, cols [][]float64, target, weight []float64, rows []int32, link models.Link, s LinearSettings, threads int) (*models.Linear, error) {
+	return fitLinear(features, cols, target, weight, rows, link, s, newCrew(threads))
+}
+
+func fitLinear(features []models.Feature, cols [][]float64, target, weight []float64, rows []int32, link models.Link, s LinearSettings, threads *crew) (*models.Linear, error) {
 	if len(rows) == 0 {
 		return nil, fmt.Errorf("linear model: %w: no rows", ErrNoFit)
 	}
@@ -132,7 +136,7 @@ func FitLinear(features []models.Feature, cols [][]float64, target, weight []flo
 }
 
 // newton maximises the penalised likelihood with step halving.
-func (d *design) newton(y, w []float64, link models.Link, ridge float64, threads int) ([]float64, error) {
+func (d *design) newton(y, w []float64, link models.Link, ridge float64, threads *crew) ([]float64, error) {
 	beta := make([]float64, d.p)
 	beta[d.p-1] = startIntercept(y, w, link)
 	loss := d.loss(beta, y, w, link, ridge)
@@ -219,7 +223,7 @@ func softplus(f float64) float64 {
 
 // normalEquations forms the penalised Hessian and the negative gradient, per
 // row chunk and then summed in chunk order.
-func (d *design) normalEquations(beta, y, w []float64, link models.Link, ridge float64, threads int) (h, g []float64) {
+func (d *design) normalEquations(beta, y, w []float64, link models.Link, ridge float64, threads *crew) (h, g []float64) {
 	p := d.p
 	chunks := (len(y) + rowChunk - 1) / rowChunk
 	parts := make([][]float64, chunks)

@@ -76,16 +76,16 @@ func TestFitLinearIsOptimal(t *testing.T) {
 	for i := range y {
 		y[i] = float64(i % 2)
 	}
-	d := newDesign(fs, cols, rows, 1)
+	d := newDesign(fs, cols, rows, nil)
 	w := make([]float64, len(rows))
 	for i := range w {
 		w[i] = 1 + float64(i%3)
 	}
-	beta, err := d.newton(y, w, models.LinkLogistic, 1, 1)
+	beta, err := d.newton(y, w, models.LinkLogistic, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, g := d.normalEquations(beta, y, w, models.LinkLogistic, 1, 1)
+	_, g := d.normalEquations(beta, y, w, models.LinkLogistic, 1, nil)
 	for j, v := range g {
 		if math.Abs(v) > 1e-5 {
 			t.Errorf("gradient %d is %v", j, v)

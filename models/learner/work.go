@@ -20,7 +20,7 @@ type work struct {
 	folds     int
 	all       []int32
 	loss      Loss
-	threads   int
+	threads   *crew
 	seed      uint64
 }
 
@@ -28,12 +28,12 @@ type work struct {
 const minChance = 0.01
 
 func newWork(d *Dataset, folds int, seed uint64, threads int) (*work, error) {
-	w := &work{d: d, folds: folds, loss: lossOf(d.Unit), threads: threads, seed: seed, all: make([]int32, d.Rows())}
+	w := &work{d: d, folds: folds, loss: lossOf(d.Unit), threads: newCrew(threads), seed: seed, all: make([]int32, d.Rows())}
 	for i := range w.all {
 		w.all[i] = int32(i)
 	}
 	w.fold = foldsOf(d, folds, seed)
-	w.bins = NewBins(d.Features, d.X, threads)
+	w.bins = newBins(d.Features, d.X, w.threads)
 	extra, values := armColumns(d)
 	features, cols := slices.Clip(d.Features), slices.Clip(d.X)
 	for k, f := range extra {
@@ -46,7 +46,7 @@ func newWork(d *Dataset, folds int, seed uint64, threads int) (*work, error) {
 	w.armValues = values
 	w.armBins = w.bins
 	if d.Arms() > 1 {
-		w.armBins = NewBins(features, cols, threads)
+		w.armBins = newBins(features, cols, w.threads)
 	}
 	var err error
 	w.chance, err = propensities(w)
@@ -206,7 +206,7 @@ func estimatePropensities(w *work, out [][]float64) error {
 					target[i] = 1
 				}
 			}
-			l, err := FitLinear(d.Features, d.X, target, d.Weight, train, models.LinkLogistic, LinearSettings{Ridge: 10}, w.threads)
+			l, err := fitLinear(d.Features, d.X, target, d.Weight, train, models.LinkLogistic, LinearSettings{Ridge: 10}, w.threads)
 			if err != nil {
 				return err
 			}
