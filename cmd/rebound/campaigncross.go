@@ -111,7 +111,7 @@ func (e *campaignEvaluation) predictPart(ctx context.Context, m *campaignMapping
 // fifths shows an offer's observed effect by fifths of the predicted one; not
 // ok where a fifth lacks one of the arms.
 func fifths(in eval.UpliftInput) (eval.Listing, bool) {
-	c, err := eval.CalibrateEffect(in.Score, in.Trial, 5, 0.95)
+	c, err := eval.CalibrateEffect(in.Score, in.Weighted(), 5, 0.95)
 	if err != nil {
 		return eval.Listing{}, false
 	}

@@ -130,12 +130,13 @@ func (s *splitResult) judge(name string, j *judged) error {
 	}
 	for k := range j.offers {
 		in := j.trial(k)
-		q, err := eval.QiniPerCustomer(in.Score, in.Trial)
+		trial := in.Weighted()
+		q, err := eval.QiniPerCustomer(in.Score, trial)
 		if err != nil {
 			return err
 		}
 		f.Qini = append(f.Qini, q)
-		c, err := eval.CalibrateEffect(in.Score, in.Trial, 10, 0.95)
+		c, err := eval.CalibrateEffect(in.Score, trial, 10, 0.95)
 		if errors.Is(err, eval.ErrUndefined) {
 			continue // a bin lacks one of the arms
 		}

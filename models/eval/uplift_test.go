@@ -319,3 +319,30 @@ func TestEffectScoresAreDoublyRobust(t *testing.T) {
 		t.Errorf("a propensity of 1: %v", err)
 	}
 }
+
+// A trial whose offers went to those who buy anyway shows no ranking and no
+// effect once rows weigh one over the chance of what they got.
+func TestUnequalChancesAreWeighedOut(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	var in eval.UpliftInput
+	for range 20000 {
+		x := rng.Float64()
+		chance := 0.1 + 0.8*x
+		in.Score = append(in.Score, x)
+		in.Propensity = append(in.Propensity, chance)
+		in.Trial.Treated = append(in.Trial.Treated, rng.Float64() < chance)
+		y := 0.0
+		if rng.Float64() < x {
+			y = 1
+		}
+		in.Trial.Outcome = append(in.Trial.Outcome, y)
+	}
+	u := must[eval.Uplift](t)(eval.EvaluateUplift(in, eval.Bootstrap{Replicates: 100, Seed: 1}))
+	if !(u.Effect.Lower < 0 && 0 < u.Effect.Upper) || !(u.Qini.Lower < 0 && 0 < u.Qini.Upper) || u.Calibration.Bins[9].Lower > 0 {
+		t.Errorf("effect %+v, Qini area %+v, last bin %+v", u.Effect, u.Qini, u.Calibration.Bins[9])
+	}
+	in.Propensity = nil
+	if u = must[eval.Uplift](t)(eval.EvaluateUplift(in, eval.Bootstrap{Replicates: 100, Seed: 1})); u.Effect.Lower < 0.1 {
+		t.Errorf("without the chances the effect should look large, is %+v", u.Effect)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 )
 
@@ -15,7 +16,8 @@ type UpliftInput struct {
 	Unit    string // "probability", "count" or "money"
 	Score   []float64
 	Trial   Trial
-	// Propensity per row is the chance of the arm; nil means the share treated.
+	// Propensity per row is the chance of the arm, strictly between 0 and 1; nil
+	// means the share treated.
 	Propensity []float64
 	// Mu0 and Mu1 are outcomes predicted without and with the arm by a model that
 	// did not see the row; nil means the arm's mean. They sharpen TOC and RATE.
@@ -79,7 +81,7 @@ func EvaluateUplift(in UpliftInput, b Bootstrap) (Uplift, error) {
 }
 
 func (in UpliftInput) evaluate(b Bootstrap) (Uplift, error) {
-	t := in.Trial
+	t := in.Weighted()
 	if err := t.checkScored(in.Score); err != nil {
 		return Uplift{}, err
 	}
@@ -107,6 +109,27 @@ func (in UpliftInput) evaluate(b Bootstrap) (Uplift, error) {
 	}
 	u.Peers, err = peerMetrics(in.Score, t)
 	return u, err
+}
+
+// Weighted is the trial whose arms are alike: where the chance of the arm differs
+// between rows, each row weighs one over the chance of what it got, so that
+// curves and differences of means compare like with like.
+func (in UpliftInput) Weighted() Trial {
+	t := in.Trial
+	if len(in.Propensity) == 0 || len(in.Propensity) != len(t.Treated) || slices.Min(in.Propensity) == slices.Max(in.Propensity) {
+		return t
+	}
+	t.Weight = make([]float64, len(t.Treated))
+	for i, p := range in.Propensity {
+		if !t.Treated[i] {
+			p = 1 - p
+		}
+		t.Weight[i] = 1 / p
+		if in.Trial.Weight != nil {
+			t.Weight[i] *= in.Trial.Weight[i]
+		}
+	}
+	return t
 }
 
 // intervals bootstraps the average effect, the Qini area, uplift at some shares
@@ -180,7 +203,7 @@ func (in UpliftInput) targeting(b Bootstrap) (Targeting, error) {
 }
 
 func (in UpliftInput) calibration(b Bootstrap) (*EffectCalibration, error) {
-	c, err := CalibrateEffect(in.Score, in.Trial, 10, b.level())
+	c, err := CalibrateEffect(in.Score, in.Weighted(), 10, b.level())
 	if errors.Is(err, ErrUndefined) {
 		return nil, nil
 	}
