@@ -168,7 +168,7 @@ func (e *Engine) decideOnce(ctx context.Context, s *snapshot, r *Request, body [
 
 // remembered finds the decision a request id was answered with; nil if there is none.
 func (e *Engine) remembered(ctx context.Context, r *Request, body [16]byte) (*Decision, error) {
-	at, err := e.opts.Store.Lookup(ctx, term(termRequest, r.RequestID), 0, false, 1)
+	at, err := e.opts.Store.Lookup(ctx, term(termDecision, decisionID(r.RequestID)), 0, false, 1)
 	if err != nil || len(at) == 0 {
 		return nil, err
 	}
@@ -230,6 +230,8 @@ func (e *Engine) find(ctx context.Context, id string) (*decisionEntry, error) {
 		return nil, fmt.Errorf("decision %q: %w", id, ErrNotFound)
 	case err != nil:
 		return nil, fmt.Errorf("read decision %q: %w", id, err)
+	case entry.Kind != KindDecision:
+		return nil, fmt.Errorf("decision %q: %w", id, ErrNotFound)
 	}
 	return parseDecision(&entry)
 }

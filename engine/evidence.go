@@ -160,7 +160,7 @@ func taughtUntil(card *models.Card, registered time.Time) time.Time {
 // newestDecisions calls fn with up to limit decisions, newest first, until fn returns false.
 func (e *Engine) newestDecisions(ctx context.Context, limit int, fn func(*Decision) (bool, error)) error {
 	for before := store.Position(0); limit > 0; {
-		at, err := e.opts.Store.Lookup(ctx, term(termJournal, ""), before, true, min(limit, lookupBatch))
+		at, err := e.decisionsBefore(ctx, before, min(limit, lookupBatch))
 		if err != nil {
 			return err
 		}

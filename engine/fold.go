@@ -99,11 +99,9 @@ func (f *folder) decision(r store.Reader, e *store.Entry, w store.Writer) error 
 // Terms of the index: a letter for the kind, then the value. Each is a write per
 // entry, so there is none for what a filter over another one finds.
 const (
-	termRequest    = 'r' // request id
-	termDecision   = 'd' // decision id
+	termDecision   = 'd' // decision id; of a repeat, the id its request would have given one
 	termSubject    = 'u' // subject
 	termScope      = 's' // scope, and every scope above it
-	termJournal    = 'j' // every decision
 	termActivation = 'a' // every activation
 	termBlob       = 'b' // SHA-256 of a file logged apart
 	termErasure    = 'x' // request id of an erasure
@@ -123,7 +121,7 @@ func Index(e *store.Entry) [][]byte {
 		return indexDecision(e)
 	case KindRepeat:
 		if r, err := parseRepeat(e.Payload); err == nil {
-			return [][]byte{term(termRequest, r.requestID)}
+			return [][]byte{term(termDecision, decisionID(r.requestID))}
 		}
 	case KindEvent, KindIncentive:
 		return [][]byte{term(termSubject, string(e.Subject[:]))}
@@ -148,12 +146,8 @@ func indexDecision(e *store.Entry) [][]byte {
 	if err != nil {
 		return nil
 	}
-	x := termList{terms: make([][]byte, 0, 8), b: make([]byte, 0, 160)}
-	x.add(termJournal, "")
+	x := termList{terms: make([][]byte, 0, 6), b: make([]byte, 0, 128)}
 	x.add(termDecision, d.id)
-	if d.requestID != "" {
-		x.add(termRequest, d.requestID)
-	}
 	if !e.Subject.IsZero() {
 		x.add(termSubject, string(e.Subject[:]))
 	}

@@ -36,7 +36,7 @@ func (e *Engine) Query(ctx context.Context, q *Query) (*Page, error) {
 	}
 	page := &Page{}
 	for {
-		at, err := e.opts.Store.Lookup(ctx, q.term(), after, !q.Oldest, lookupBatch)
+		at, err := e.candidates(ctx, q, after)
 		if err != nil {
 			return nil, fmt.Errorf("query decisions: %w", err)
 		}
@@ -60,16 +60,19 @@ func (e *Engine) Query(ctx context.Context, q *Query) (*Page, error) {
 	}
 }
 
-// term is the narrowest term of the index the query allows.
-func (q *Query) term() []byte {
+// candidates lists up to lookupBatch entries that may match, by the narrowest
+// term of the index the query allows, or by walking the log.
+func (e *Engine) candidates(ctx context.Context, q *Query, after store.Position) ([]store.Position, error) {
 	switch {
 	case q.Customer != profile.Identity{}:
 		s := profile.SubjectOf(q.Customer)
-		return term(termSubject, string(s[:]))
+		return e.opts.Store.Lookup(ctx, term(termSubject, string(s[:])), after, !q.Oldest, lookupBatch)
 	case q.Scope != "":
-		return term(termScope, q.Scope)
+		return e.opts.Store.Lookup(ctx, term(termScope, q.Scope), after, !q.Oldest, lookupBatch)
+	case q.Oldest:
+		return e.decisionsAfter(ctx, after, lookupBatch)
 	}
-	return term(termJournal, "")
+	return e.decisionsBefore(ctx, after, lookupBatch)
 }
 
 // matching reads a decision if it matches; nil if it does not, is gone, or if the

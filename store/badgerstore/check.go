@@ -192,7 +192,7 @@ func (c *checker) expectTerms(e *store.Entry) error {
 		if !indexable(t) {
 			continue
 		}
-		of, err := c.db.get(termKey(t, e.Position))
+		of, err := c.db.get(termKey(hashTerm(c.log.ID(), t), e.Position))
 		if err != nil {
 			return err
 		}
@@ -251,7 +251,7 @@ func (c *checker) compare(key, value []byte, at store.Position) {
 func (c *checker) terms(ctx context.Context) error {
 	return eachItem(c.db, []byte{keyTerm}, func(key, _ []byte) error {
 		c.r.Terms++
-		term, at, err := splitTerm(key)
+		hash, at, err := splitTerm(key)
 		if err != nil {
 			c.r.problem("%v", err)
 			return nil
@@ -260,11 +260,11 @@ func (c *checker) terms(ctx context.Context) error {
 		switch {
 		case errors.Is(err, store.ErrErased): // hidden; Open removes it
 		case errors.Is(err, store.ErrNotFound):
-			c.r.problem("term %q points to entry %d, the log has %d to %d", term, at, c.r.First, c.r.Last)
+			c.r.problem("term %016x points to entry %d, the log has %d to %d", hash, at, c.r.First, c.r.Last)
 		case err != nil:
 			return err
-		case c.opts.Index != nil && !slices.ContainsFunc(c.opts.Index(&e), func(t []byte) bool { return bytes.Equal(t, term) }):
-			c.r.problem("term %q points to entry %d, which does not have it", term, at)
+		case c.opts.Index != nil && !slices.ContainsFunc(c.opts.Index(&e), func(t []byte) bool { return hashTerm(c.log.ID(), t) == hash }):
+			c.r.problem("term %016x points to entry %d, which does not have it", hash, at)
 		}
 		return nil
 	})

@@ -108,7 +108,7 @@ func (s *Store) unindex(w *badger.WriteBatch, e *store.Entry) error {
 		if !indexable(t) {
 			continue
 		}
-		if err := w.Delete(termKey(t, e.Position)); err != nil {
+		if err := w.Delete(termKey(hashTerm(s.recent.seed, t), e.Position)); err != nil {
 			return err
 		}
 	}

@@ -76,11 +76,11 @@ func TestFolderDamage(t *testing.T) {
 			}
 		}, store.ErrCorrupt, "belongs to log"},
 		{"newer format", func(t *testing.T, dir string) {
-			if err := os.WriteFile(filepath.Join(dir, "FORMAT"), []byte("rebound-store 2\n"), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "FORMAT"), []byte("rebound-store 9\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}, store.ErrVersion, "newer one"},
-		{"format file damaged", touch("FORMAT"), store.ErrCorrupt, "want \"rebound-store 1\""},
+		{"format file damaged", touch("FORMAT"), store.ErrCorrupt, "want \"rebound-store 2\""},
 		{"flipped byte in an older segment", func(t *testing.T, dir string) {
 			name := filepath.Join(dir, "log", fmt.Sprintf("%020d.seg", 1))
 			b, err := os.ReadFile(name)

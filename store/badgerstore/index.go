@@ -1,24 +1,23 @@
 package badgerstore
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"sync"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/rebound-engine/rebound/store"
-	"github.com/rebound-engine/rebound/store/commitlog"
 )
 
 // recent holds the terms of entries whose segment is not in Badger's index yet,
-// without pointers: terms by a 64-bit hash with a secret seed, positions chained in a slice.
+// without pointers: a term by its hash, positions chained in a slice.
 type recent struct {
-	seed maphash.Seed
+	seed uint64 // of the hash; the log's id
 
 	mu    sync.RWMutex
 	from  store.Position // terms up to here are in Badger
@@ -33,8 +32,17 @@ type ref struct {
 	next    int32 // -1 at the end
 }
 
-func newRecent(from store.Position) *recent {
-	return &recent{seed: maphash.MakeSeed(), from: from, heads: make(map[uint64]int32)}
+func newRecent(seed uint64, from store.Position) *recent {
+	return &recent{seed: seed, from: from, heads: make(map[uint64]int32)}
+}
+
+// hashTerm stands for a term in the index. The seed keeps a caller from choosing
+// terms that share one; by chance two of 10^9 do once in 37 stores.
+func hashTerm(seed uint64, term []byte) uint64 {
+	var d xxhash.Digest
+	d.ResetWithSeed(seed)
+	_, _ = d.Write(term) // never fails
+	return d.Sum64()
 }
 
 func (r *recent) add(terms [][]byte, at store.Position, of store.Subject) {
@@ -47,7 +55,7 @@ func (r *recent) add(terms [][]byte, at store.Position, of store.Subject) {
 		if !indexable(t) {
 			continue
 		}
-		r.link(ref{at: at, subject: of, hash: maphash.Bytes(r.seed, t)})
+		r.link(ref{at: at, subject: of, hash: hashTerm(r.seed, t)})
 	}
 }
 
@@ -66,7 +74,7 @@ func (r *recent) link(x ref) {
 
 // find returns the references of a term in log order, and up to where Badger has them.
 func (r *recent) find(term []byte) ([]ref, store.Position) {
-	h := maphash.Bytes(r.seed, term)
+	h := hashTerm(r.seed, term)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var out []ref
@@ -92,6 +100,20 @@ func (r *recent) drop(upTo store.Position) {
 	}
 }
 
+// upTo returns the references of entries up to a position in the order of Badger's keys.
+func (r *recent) upTo(last store.Position) []ref {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	out := make([]ref, 0, len(r.refs))
+	for _, x := range r.refs {
+		if x.at <= last {
+			out = append(out, x)
+		}
+	}
+	slices.SortFunc(out, func(a, b ref) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
+	return out
+}
+
 func (r *recent) indexed() store.Position {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -107,86 +129,46 @@ func (s *Store) indexer() {
 		case <-s.done:
 			return
 		}
-		if err := s.indexSealed(context.Background()); err != nil {
+		if err := s.indexSealed(); err != nil {
 			s.report("index sealed segments", err)
 		}
 	}
 }
 
-func (s *Store) indexSealed(ctx context.Context) error {
+// indexSealed writes the terms of all sealed segments that are not in Badger yet.
+func (s *Store) indexSealed() error {
 	s.erasureMu.Lock() // what is erased meanwhile must not get into the index again
 	defer s.erasureMu.Unlock()
+	last := s.recent.indexed()
 	for _, g := range s.log.Segments() {
-		if !g.Sealed || g.Last <= s.recent.indexed() {
-			continue
+		if g.Sealed {
+			last = max(last, g.Last)
 		}
-		if err := s.room(); err != nil {
-			return err
-		}
-		if err := s.indexSegment(ctx, g); err != nil {
-			return fmt.Errorf("index segment %s: %w", g.File, err)
-		}
-		s.recent.drop(g.Last)
 	}
+	if last == s.recent.indexed() {
+		return nil
+	}
+	if err := s.room(); err != nil {
+		return err
+	}
+	s.table.settle()
+	if err := s.writeTerms(s.recent.upTo(last)); err != nil {
+		return err
+	}
+	s.recent.drop(last)
 	return nil
 }
 
-func (s *Store) indexSegment(ctx context.Context, g commitlog.SegmentInfo) error {
-	if s.opts.Index == nil {
-		return nil
-	}
-	x := &indexing{s: s}
-	err := s.log.ScanAll(ctx, g.First, func(e *store.Entry, k commitlog.Standing) error {
-		if e.Position > g.Last {
-			return store.Stop
-		}
-		if k == commitlog.Gone {
-			return nil
-		}
-		return x.entry(e)
-	})
-	if err != nil {
-		return err
-	}
-	return x.write()
-}
-
-// indexTogether is how many terms are sorted at a time.
-const indexTogether = 1 << 17
-
-// indexing gathers terms, for written in their order they cost a fraction.
-type indexing struct {
-	s     *Store
-	terms []indexTerm
-}
-
-type indexTerm struct {
-	key []byte
-	of  store.Subject
-}
-
-func (x *indexing) entry(e *store.Entry) error {
-	for _, t := range x.s.opts.Index(e) {
-		if indexable(t) {
-			x.terms = append(x.terms, indexTerm{termKey(t, e.Position), e.Subject})
-		}
-	}
-	if len(x.terms) < indexTogether {
-		return nil
-	}
-	return x.write()
-}
-
-func (x *indexing) write() (err error) {
-	slices.SortFunc(x.terms, func(a, b indexTerm) int { return bytes.Compare(a.key, b.key) })
-	w := newWriter(x.s.db)
+func (s *Store) writeTerms(refs []ref) (err error) {
+	w := newWriter(s.db)
 	defer func() { err = w.finish(err) }()
-	for i := range x.terms {
-		if err := w.set(x.terms[i].key, x.terms[i].of[:]); err != nil {
-			return err
+	for i := range refs {
+		if r := &refs[i]; r.subject.IsZero() || s.log.Erased(r.subject) <= r.at {
+			if err := w.set(termKey(r.hash, r.at), r.subject[:]); err != nil {
+				return err
+			}
 		}
 	}
-	x.terms = x.terms[:0]
 	return nil
 }
 
@@ -251,7 +233,8 @@ func (q *query) badger(ctx context.Context, from store.Position) error {
 	if len(q.out) >= q.limit || from == 0 {
 		return nil
 	}
-	prefix := termPrefix(q.term)
+	hash := hashTerm(q.s.recent.seed, q.term)
+	prefix := termPrefix(hash)
 	start := min(q.after, from) + 1
 	if q.newest {
 		if start = from; q.after > 0 {
@@ -261,7 +244,7 @@ func (q *query) badger(ctx context.Context, from store.Position) error {
 	err := q.s.db.View(func(txn *badger.Txn) error {
 		it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix, Reverse: q.newest, PrefetchValues: true, PrefetchSize: min(q.limit, 100)})
 		defer it.Close()
-		for it.Seek(termKey(q.term, start)); it.ValidForPrefix(prefix); it.Next() {
+		for it.Seek(termKey(hash, start)); it.ValidForPrefix(prefix); it.Next() {
 			if err := ctx.Err(); err != nil {
 				return err
 			}

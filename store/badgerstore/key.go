@@ -13,7 +13,7 @@ const (
 	keyRecord  = 'r' // + record key: version, position, value
 	keySubject = 's' // + subject: position its records are complete to
 	keyErasure = 'e' // + subject: position of the erasing entry whose work is done
-	keyTerm    = 'i' // + length of term (2), term, position (8): subject
+	keyTerm    = 'i' // + hash of the term (8), position (8): subject
 	keyMeta    = 'm' // + name
 
 	recordVersion = 1
@@ -34,24 +34,20 @@ func subjectKey(kind byte, s store.Subject) []byte {
 }
 
 // termPrefix is the key of a term without the position.
-func termPrefix(term []byte) []byte {
-	b := make([]byte, 0, 3+len(term)+8)
-	b = append(b, keyTerm)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(term)))
-	return append(b, term...)
+func termPrefix(hash uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 1+8+8), keyTerm), hash)
 }
 
-func termKey(term []byte, at store.Position) []byte {
-	return binary.BigEndian.AppendUint64(termPrefix(term), uint64(at))
+func termKey(hash uint64, at store.Position) []byte {
+	return binary.BigEndian.AppendUint64(termPrefix(hash), uint64(at))
 }
 
 // splitTerm takes a term's key apart.
-func splitTerm(key []byte) (term []byte, at store.Position, err error) {
-	if len(key) < 3+8 || key[0] != keyTerm || len(key) != 3+8+int(binary.BigEndian.Uint16(key[1:])) {
-		return nil, 0, fmt.Errorf("index key %x: wrong length", key)
+func splitTerm(key []byte) (hash uint64, at store.Position, err error) {
+	if len(key) != 1+8+8 || key[0] != keyTerm {
+		return 0, 0, fmt.Errorf("index key %x: wrong length", key)
 	}
-	n := len(key) - 8
-	return key[3:n], store.Position(binary.BigEndian.Uint64(key[n:])), nil
+	return binary.BigEndian.Uint64(key[1:]), store.Position(binary.BigEndian.Uint64(key[9:])), nil
 }
 
 func machineKey(at store.Position, chunk uint32) []byte {

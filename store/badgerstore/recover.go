@@ -18,7 +18,7 @@ func (s *Store) recover(ctx context.Context) error {
 	if err := s.fits(c); err != nil {
 		return err
 	}
-	s.saved, s.recent = c, newRecent(c.indexed)
+	s.saved, s.recent = c, newRecent(s.log.ID(), c.indexed)
 	if err := s.restore(c); err != nil {
 		return err
 	}

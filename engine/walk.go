@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/rebound-engine/rebound/store"
+)
+
+// walkSpan is how many entries a walk back over the log looks at together.
+const walkSpan = 1024
+
+// decisionsAfter lists the positions of up to limit decisions after an entry, oldest first.
+func (e *Engine) decisionsAfter(ctx context.Context, after store.Position, limit int) ([]store.Position, error) {
+	var out []store.Position
+	err := e.opts.Store.Scan(ctx, after+1, func(entry *store.Entry) error {
+		if entry.Kind == KindDecision {
+			out = append(out, entry.Position)
+		}
+		if len(out) == limit {
+			return store.Stop
+		}
+		return nil
+	})
+	return out, err
+}
+
+// decisionsBefore lists the positions of up to limit decisions before an entry
+// (0: the end of the log), newest first. It walks back in spans, longer ones
+// where nothing is left of the log.
+func (e *Engine) decisionsBefore(ctx context.Context, before store.Position, limit int) ([]store.Position, error) {
+	if before == 0 {
+		before = e.opts.Store.Last() + 1
+	}
+	var out, found []store.Position
+	for span := store.Position(walkSpan); before > 1 && len(out) < limit; {
+		from := before - min(span, before-1)
+		kept := false
+		found = found[:0]
+		err := e.opts.Store.Scan(ctx, from, func(entry *store.Entry) error {
+			if entry.Position >= before {
+				return store.Stop
+			}
+			kept = true
+			if entry.Kind == KindDecision {
+				found = append(found, entry.Position)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if !kept {
+			span *= 2
+		}
+		slices.Reverse(found)
+		out = append(out, found[:min(len(found), limit-len(out))]...)
+		before = from
+	}
+	return out, nil
+}
