@@ -32,6 +32,7 @@ type Client struct {
 	Journal   pb.JournalServiceClient
 	Policies  pb.PolicyServiceClient
 	Budgets   pb.BudgetServiceClient
+	Models    pb.ModelServiceClient
 
 	conn     *grpc.ClientConn
 	fallback time.Duration
@@ -91,7 +92,7 @@ func Dial(target string, opts ...Option) (*Client, error) {
 	}
 	return &Client{
 		Decisions: pb.NewDecisionServiceClient(conn), Events: pb.NewEventServiceClient(conn), Profiles: pb.NewProfileServiceClient(conn),
-		Journal: pb.NewJournalServiceClient(conn), Policies: pb.NewPolicyServiceClient(conn), Budgets: pb.NewBudgetServiceClient(conn),
+		Journal: pb.NewJournalServiceClient(conn), Policies: pb.NewPolicyServiceClient(conn), Budgets: pb.NewBudgetServiceClient(conn), Models: pb.NewModelServiceClient(conn),
 		conn: conn, fallback: s.fallback,
 	}, nil
 }

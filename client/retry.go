@@ -48,6 +48,7 @@ var unaryMethods = []struct {
 	{"JournalService", []string{"QueryDecisions"}},
 	{"PolicyService", []string{"ValidateBundle", "ActivateBundle", "RollbackBundle", "GetEffectivePolicy"}},
 	{"BudgetService", []string{"ListBudgets", "GetBudget"}},
+	{"ModelService", []string{"ListModels", "GetModel", "RollbackModel", "GetModelDrift"}},
 }
 
 func (s *settings) serviceConfig() string {

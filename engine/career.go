@@ -3,11 +3,13 @@ package engine
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/rebound-engine/rebound/models"
 	"github.com/rebound-engine/rebound/models/registry"
 	"github.com/rebound-engine/rebound/store"
 )
@@ -34,10 +36,10 @@ var (
 
 // Registration makes a model file known.
 type Registration struct {
-	Artifact
-	Name    string // for people; the file's name if empty
-	By      string // who asks, in their own words
-	Request string // id of the request; repeating it changes nothing
+	Artifact        // an empty outcome is what a native artifact says itself
+	Name     string // for people; the file's name if empty
+	By       string // who asks, in their own words
+	Request  string // id of the request; repeating it changes nothing
 }
 
 // ModelChange asks for another role of a registered model, or for the champion before.
@@ -86,28 +88,41 @@ func (e *Engine) Models(ctx context.Context, outcome string) ([]RegisteredModel,
 	return out, nil
 }
 
-// Model finds a registered model with its file. The beginning of a digest is
+// Model finds a registered model with its model card as JSON, empty for a file that has none. The beginning of a digest is
 // enough, and the outcome may be empty, where only one model is meant: none is
 // registry.ErrUnknown, several a *FieldError.
-func (e *Engine) Model(ctx context.Context, outcome, digest string) (*RegisteredModel, []byte, error) {
+func (e *Engine) Model(ctx context.Context, outcome, digest string) (found *RegisteredModel, card string, err error) {
 	unlock, err := e.lockSwap(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, "", err
 	}
 	defer unlock()
 	if err := e.loadCareers(ctx); err != nil {
-		return nil, nil, err
+		return nil, "", err
 	}
 	m, err := e.careers.find(outcome, digest)
 	if err != nil {
-		return nil, nil, err
+		return nil, "", err
 	}
 	content, err := e.readBlob(ctx, e.careers.registration(m.Outcome, m.Digest).sum, 0)
 	if err != nil {
-		return nil, nil, err
+		return nil, "", err
 	}
 	d := e.careers.describe(m)
-	return &d, content, nil
+	card, err = cardJSON(content)
+	return &d, card, err
+}
+
+func cardJSON(content []byte) (string, error) {
+	if !models.IsArtifact(content) {
+		return "", nil
+	}
+	card, err := models.ReadCard(content)
+	if err != nil {
+		return "", err
+	}
+	data, err := json.Marshal(card)
+	return string(data), err
 }
 
 func (c *careers) find(outcome, digest string) (registry.Model, error) {
@@ -185,18 +200,22 @@ func (e *Engine) RegisterModel(ctx context.Context, r *Registration) (*Career, e
 	if s == nil {
 		return nil, ErrNoBundle
 	}
-	i, err := s.predictedOutcome(r.Outcome)
+	a := r.Artifact
+	if card, err := models.ReadCard(a.Content); err == nil && a.Outcome == "" {
+		a.Outcome = card.Schema.Outcome
+	}
+	i, err := s.predictedOutcome(a.Outcome)
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(r.Content)
 	if before := e.careers.answered(r.Request); before != nil {
-		if before.sum != string(sum[:]) || before.Outcome != r.Outcome {
+		if before.sum != string(sum[:]) || before.Outcome != a.Outcome {
 			return nil, ErrRequestIDReused
 		}
 		return before, nil
 	}
-	h, err := e.bindArtifact(ctx, s, i, &r.Artifact)
+	h, err := e.bindArtifact(ctx, s, i, &a)
 	if err != nil {
 		return nil, &FieldError{Field: "model", Hint: err.Error()}
 	}
@@ -204,7 +223,7 @@ func (e *Engine) RegisterModel(ctx context.Context, r *Registration) (*Career, e
 	if name == "" {
 		name = r.File
 	}
-	change, err := e.careers.state.Register(r.Outcome, h.ref.Digest, name, actor(r.By), e.businessNow(e.opts.Clock()).UTC())
+	change, err := e.careers.state.Register(a.Outcome, h.ref.Digest, name, actor(r.By), e.businessNow(e.opts.Clock()).UTC())
 	if err != nil {
 		return nil, fmt.Errorf("register model %s: %w", r.File, err)
 	}
@@ -264,6 +283,7 @@ type proof struct {
 	snap         *snapshot
 	model        registry.Model
 	registration *Career
+	described    RegisteredModel
 	reigned      bool // the outcome has a champion
 	version      store.Position
 	evidence     *registry.Evidence
@@ -271,7 +291,7 @@ type proof struct {
 
 func (c *careers) proof(s *snapshot, m registry.Model) *proof {
 	_, reigned := c.state.Champion(m.Outcome)
-	return &proof{snap: s, model: m, registration: c.registration(m.Outcome, m.Digest), reigned: reigned, version: c.version(m.Outcome)}
+	return &proof{snap: s, model: m, registration: c.registration(m.Outcome, m.Digest), described: c.describe(m), reigned: reigned, version: c.version(m.Outcome)}
 }
 
 // promote makes the change, or says what has to be proved first.

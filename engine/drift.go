@@ -19,7 +19,7 @@ import (
 // ModelDrift is how far what a model reads and answers has moved since it was
 // trained, and whether its chances still come true.
 type ModelDrift struct {
-	registry.Model
+	RegisteredModel
 	From, To time.Time // of the decisions compared with training
 	Rows     int
 	// Reads and Answers are the model's inputs and scores; empty if the file says
@@ -56,7 +56,7 @@ func (e *Engine) ModelDrift(ctx context.Context, outcome, digest string) (*Model
 			e: e, ctx: ctx, snap: p.snap, index: i, model: h.outcome, after: taughtUntil(h.card, p.registration.At), newest: fromMilli(e.opts.Ledger.newest.Load()),
 			customers: map[store.Subject]followed{}, watched: newWatch(h.card, h.outcome.model),
 		},
-		out: &ModelDrift{Model: p.model},
+		out: &ModelDrift{RegisteredModel: p.described},
 	}
 	s.window = max(h.outcome.To, 0)
 	if err := e.newestDecisions(ctx, driftExamined, s.add); err != nil {

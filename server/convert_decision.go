@@ -34,7 +34,7 @@ func fromDecision(d *engine.Decision, explain pb.Explain) *pb.DecideResponse {
 	m.Offer = fromTerms(d)
 	m.Propensity = d.Propensity
 	for _, a := range d.Arms {
-		m.Arms = append(m.Arms, &pb.ExperimentArm{ExperimentId: a.Experiment, Arm: a.Arm, Bucket: a.Bucket})
+		m.Arms = append(m.Arms, &pb.ExperimentArm{ExperimentId: a.Experiment, Arm: a.Arm, Bucket: a.Bucket, Chance: a.Chance})
 	}
 	m.Provenance = fromProvenance(d)
 	for _, g := range d.Degraded {

@@ -9,7 +9,7 @@ import (
 func fromExplanation(d *engine.Decision) *pb.Explanation {
 	m := &pb.Explanation{
 		Draw: fromDraw(&d.Draw), Assigned: d.Assigned, Delivered: d.Delivered,
-		ReturnKey: d.ReturnKey, UsedPersonalData: d.Personal,
+		ReturnKey: d.ReturnKey, UsedPersonalData: d.Personal, Shadows: fromShadows(d.Shadows),
 	}
 	for i := range d.Variables {
 		m.Variables = append(m.Variables, fromVariable(&d.Variables[i]))

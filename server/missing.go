@@ -62,3 +62,31 @@ func (m missing) Rollback(context.Context, *Change) (BundleStatus, error) {
 }
 
 func (m missing) Effective(context.Context, string) (*Effective, error) { return nil, m.err() }
+
+func (m missing) RegisterModel(context.Context, *engine.Registration) (*engine.Career, error) {
+	return nil, m.err()
+}
+
+func (m missing) Models(context.Context, string) ([]engine.RegisteredModel, error) {
+	return nil, m.err()
+}
+
+func (m missing) Model(context.Context, string, string) (*engine.RegisteredModel, string, error) {
+	return nil, "", m.err()
+}
+
+func (m missing) ModelEvidence(context.Context, string, string, func(int)) (*engine.Evidence, error) {
+	return nil, m.err()
+}
+
+func (m missing) PromoteModel(context.Context, *engine.ModelChange, func(int)) (*engine.Career, error) {
+	return nil, m.err()
+}
+
+func (m missing) RollbackModel(context.Context, *engine.ModelChange) (*engine.Career, error) {
+	return nil, m.err()
+}
+
+func (m missing) ModelDrift(context.Context, string, string) (*engine.ModelDrift, error) {
+	return nil, m.err()
+}

@@ -83,6 +83,7 @@ func (s *Server) register() {
 	s.grpc.RegisterService(&pb.JournalService_ServiceDesc, &journalServer{handlers: h, journal: svc.Journal})
 	s.grpc.RegisterService(&pb.PolicyService_ServiceDesc, &policyServer{policies: svc.Policies})
 	s.grpc.RegisterService(&pb.BudgetService_ServiceDesc, &budgetServer{budgets: svc.Budgets})
+	s.grpc.RegisterService(&pb.ModelService_ServiceDesc, &modelServer{handlers: h, models: svc.Models})
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/rebound-engine/rebound/store"
 )
 
-// Services are what a server calls; *engine.Engine is the first five. A nil one answers UNIMPLEMENTED.
+// Services are what a server calls; *engine.Engine is all but Policies. A nil one answers UNIMPLEMENTED.
 type Services struct {
 	Decisions Decisions
 	Events    Events
@@ -18,6 +18,7 @@ type Services struct {
 	Journal   Journal
 	Budgets   Budgets
 	Policies  Policies
+	Models    Models
 }
 
 // Decisions makes and finds decisions.
@@ -59,6 +60,24 @@ type Journal interface {
 type Budgets interface {
 	// Budgets returns the budgets of a scope and below, sorted by scope and id.
 	Budgets(ctx context.Context, scope string) ([]engine.Budget, error)
+}
+
+// Models keeps registered models and their careers.
+type Models interface {
+	// RegisterModel makes a model known.
+	RegisterModel(ctx context.Context, r *engine.Registration) (*engine.Career, error)
+	// Models lists the models of an outcome, all if it is empty, in the order of registration.
+	Models(ctx context.Context, outcome string) ([]engine.RegisteredModel, error)
+	// Model finds one with its model card as JSON, empty if it has none; engine.ErrModelUnknown.
+	Model(ctx context.Context, outcome, digest string) (m *engine.RegisteredModel, card string, err error)
+	// ModelEvidence judges a model by the journal; a journal without decisions to judge by is a *engine.RefusedError.
+	ModelEvidence(ctx context.Context, outcome, digest string, progress func(read int)) (*engine.Evidence, error)
+	// PromoteModel gives a model another role; *engine.RefusedError, *engine.VersionError, engine.ErrModelStep.
+	PromoteModel(ctx context.Context, c *engine.ModelChange, progress func(read int)) (*engine.Career, error)
+	// RollbackModel lets the champion before decide; *engine.VersionError, engine.ErrModelStep.
+	RollbackModel(ctx context.Context, c *engine.ModelChange) (*engine.Career, error)
+	// ModelDrift compares the newest decisions with a model's training.
+	ModelDrift(ctx context.Context, outcome, digest string) (*engine.ModelDrift, error)
 }
 
 // Source says where the active bundle came from.
@@ -134,6 +153,9 @@ func (s Services) orMissing() Services {
 	}
 	if s.Budgets == nil {
 		s.Budgets = missing{"BudgetService"}
+	}
+	if s.Models == nil {
+		s.Models = missing{"ModelService"}
 	}
 	return s
 }

@@ -26,6 +26,7 @@ var (
 	_ server.Profiles  = (*engine.Engine)(nil)
 	_ server.Journal   = (*engine.Engine)(nil)
 	_ server.Budgets   = (*engine.Engine)(nil)
+	_ server.Models    = (*engine.Engine)(nil)
 )
 
 // keeper keeps events in memory and gives them back.

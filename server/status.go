@@ -51,6 +51,8 @@ var sentinels = []sentinel{
 	{rules.ErrUnsigned, codes.InvalidArgument, pb.ErrorReason_ERROR_REASON_BUNDLE_REFUSED},
 	{rules.ErrSignature, codes.InvalidArgument, pb.ErrorReason_ERROR_REASON_BUNDLE_REFUSED},
 	{ErrNoEarlierBundle, codes.FailedPrecondition, pb.ErrorReason_ERROR_REASON_NO_EARLIER_BUNDLE},
+	{engine.ErrModelStep, codes.FailedPrecondition, pb.ErrorReason_ERROR_REASON_MODEL_STEP},
+	{engine.ErrModelUnknown, codes.NotFound, pb.ErrorReason_ERROR_REASON_MODEL_NOT_FOUND},
 	{engine.ErrStale, codes.Aborted, pb.ErrorReason_ERROR_REASON_STALE_DIGEST},
 	{engine.ErrErased, codes.NotFound, pb.ErrorReason_ERROR_REASON_ERASED},
 	{store.ErrErased, codes.NotFound, pb.ErrorReason_ERROR_REASON_ERASED},
@@ -119,6 +121,8 @@ func classifyTyped(err error, retry time.Duration) *failure {
 		overload *overloadError
 		draining *drainingError
 		missing  *notOfferedError
+		unproved *engine.RefusedError
+		version  *engine.VersionError
 	)
 	switch {
 	case errors.As(err, &bad):
@@ -134,6 +138,12 @@ func classifyTyped(err error, retry time.Duration) *failure {
 			metadata: map[string]string{"want": stale.Want, "got": stale.Got}}
 	case errors.As(err, &refused):
 		return bundleRefused(refused)
+	case errors.As(err, &unproved):
+		return &failure{code: codes.FailedPrecondition, reason: pb.ErrorReason_ERROR_REASON_PROMOTION_REFUSED, message: err.Error(),
+			metadata: map[string]string{"count": strconv.Itoa(len(unproved.Reasons)), "first": unproved.Reasons[0]}}
+	case errors.As(err, &version):
+		return &failure{code: codes.Aborted, reason: pb.ErrorReason_ERROR_REASON_STALE_VERSION, message: err.Error(),
+			metadata: map[string]string{"want": strconv.FormatUint(uint64(version.Want), 10), "got": strconv.FormatUint(uint64(version.Got), 10)}}
 	case errors.As(err, &overload):
 		return &failure{code: codes.ResourceExhausted, reason: pb.ErrorReason_ERROR_REASON_TOO_MANY_CALLS, message: err.Error(),
 			metadata: map[string]string{"limit": strconv.Itoa(overload.limit)}, details: []protoadapt.MessageV1{retryInfo(retry)}}

@@ -39,7 +39,7 @@ func newValidator() (*validator, error) {
 func services() []protoreflect.ServiceDescriptor {
 	files := []protoreflect.FileDescriptor{
 		pb.File_rebound_v1_budget_proto, pb.File_rebound_v1_decision_proto, pb.File_rebound_v1_event_proto,
-		pb.File_rebound_v1_journal_proto, pb.File_rebound_v1_policy_proto, pb.File_rebound_v1_profile_proto,
+		pb.File_rebound_v1_journal_proto, pb.File_rebound_v1_model_proto, pb.File_rebound_v1_policy_proto, pb.File_rebound_v1_profile_proto,
 	}
 	var all []protoreflect.ServiceDescriptor
 	for _, f := range files {

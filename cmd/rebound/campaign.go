@@ -130,7 +130,7 @@ func (t *campaignTraining) run(cmd *cobra.Command) error {
 	if err != nil {
 		return t.explain(cmd, err)
 	}
-	if err := t.save(res); err != nil {
+	if err := t.save(res, train); err != nil {
 		return err
 	}
 	report := t.report(res, train, held)
@@ -185,7 +185,7 @@ func (t *campaignTraining) explain(cmd *cobra.Command, err error) error {
 
 // save writes the model asked for. The card leaves the wall time out, so that
 // the same data, flags and version give the same bytes.
-func (t *campaignTraining) save(res *learner.Result) error {
+func (t *campaignTraining) save(res *learner.Result, train *learner.Dataset) error {
 	model, card := res.Champion()
 	switch t.write {
 	case writeLearned:
@@ -199,6 +199,7 @@ func (t *campaignTraining) save(res *learner.Result) error {
 	training := *card.Training
 	training.Seconds = 0
 	card.Training = &training
+	card.Reference = learner.Reference(train, model)
 	data, err := models.Encode(model, card)
 	if err != nil {
 		return err

@@ -1499,7 +1499,9 @@ type ExperimentArm struct {
 	// E.g. holdout or treated.
 	Arm string `protobuf:"bytes,2,opt,name=arm,proto3" json:"arm,omitempty"`
 	// The customer's place in 0 to 1.
-	Bucket        float64 `protobuf:"fixed64,3,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Bucket float64 `protobuf:"fixed64,3,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// The share of customers in the arm; 0 for a holdout, whose share the draw has.
+	Chance        float64 `protobuf:"fixed64,4,opt,name=chance,proto3" json:"chance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1551,6 +1553,13 @@ func (x *ExperimentArm) GetArm() string {
 func (x *ExperimentArm) GetBucket() float64 {
 	if x != nil {
 		return x.Bucket
+	}
+	return 0
+}
+
+func (x *ExperimentArm) GetChance() float64 {
+	if x != nil {
+		return x.Chance
 	}
 	return 0
 }
@@ -1936,8 +1945,10 @@ type Explanation struct {
 	ReturnKey string `protobuf:"bytes,6,opt,name=return_key,json=returnKey,proto3" json:"return_key,omitempty"`
 	// Personal fields of the profile took part.
 	UsedPersonalData bool `protobuf:"varint,7,opt,name=used_personal_data,json=usedPersonalData,proto3" json:"used_personal_data,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// What models that only watch would have said.
+	Shadows       []*ShadowScores `protobuf:"bytes,8,rep,name=shadows,proto3" json:"shadows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Explanation) Reset() {
@@ -2019,6 +2030,168 @@ func (x *Explanation) GetUsedPersonalData() bool {
 	return false
 }
 
+func (x *Explanation) GetShadows() []*ShadowScores {
+	if x != nil {
+		return x.Shadows
+	}
+	return nil
+}
+
+// What a model that only watches would have said. Nothing was decided by it.
+type ShadowScores struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it predicts.
+	Outcome string `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// Digest of its file.
+	Digest string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Why it did not answer; then there are no scores.
+	Cause string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	// Per offer that was scored.
+	Scores        []*ShadowScore `protobuf:"bytes,4,rep,name=scores,proto3" json:"scores,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShadowScores) Reset() {
+	*x = ShadowScores{}
+	mi := &file_rebound_v1_decision_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShadowScores) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShadowScores) ProtoMessage() {}
+
+func (x *ShadowScores) ProtoReflect() protoreflect.Message {
+	mi := &file_rebound_v1_decision_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShadowScores.ProtoReflect.Descriptor instead.
+func (*ShadowScores) Descriptor() ([]byte, []int) {
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ShadowScores) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *ShadowScores) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *ShadowScores) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *ShadowScores) GetScores() []*ShadowScore {
+	if x != nil {
+		return x.Scores
+	}
+	return nil
+}
+
+// The prediction of a model that only watches for one offer.
+type ShadowScore struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As named in the policies.
+	OfferId string `protobuf:"bytes,1,opt,name=offer_id,json=offerId,proto3" json:"offer_id,omitempty"`
+	// Expected without an offer.
+	Without float64 `protobuf:"fixed64,2,opt,name=without,proto3" json:"without,omitempty"`
+	// Expected with it.
+	With float64 `protobuf:"fixed64,3,opt,name=with,proto3" json:"with,omitempty"`
+	// Lower end of the 95 % interval of with less without.
+	Lower float64 `protobuf:"fixed64,4,opt,name=lower,proto3" json:"lower,omitempty"`
+	// Upper end of it.
+	Upper         float64 `protobuf:"fixed64,5,opt,name=upper,proto3" json:"upper,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShadowScore) Reset() {
+	*x = ShadowScore{}
+	mi := &file_rebound_v1_decision_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShadowScore) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShadowScore) ProtoMessage() {}
+
+func (x *ShadowScore) ProtoReflect() protoreflect.Message {
+	mi := &file_rebound_v1_decision_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShadowScore.ProtoReflect.Descriptor instead.
+func (*ShadowScore) Descriptor() ([]byte, []int) {
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ShadowScore) GetOfferId() string {
+	if x != nil {
+		return x.OfferId
+	}
+	return ""
+}
+
+func (x *ShadowScore) GetWithout() float64 {
+	if x != nil {
+		return x.Without
+	}
+	return 0
+}
+
+func (x *ShadowScore) GetWith() float64 {
+	if x != nil {
+		return x.With
+	}
+	return 0
+}
+
+func (x *ShadowScore) GetLower() float64 {
+	if x != nil {
+		return x.Lower
+	}
+	return 0
+}
+
+func (x *ShadowScore) GetUpper() float64 {
+	if x != nil {
+		return x.Upper
+	}
+	return 0
+}
+
 // One thing rules or models could read.
 type Variable struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2039,7 +2212,7 @@ type Variable struct {
 
 func (x *Variable) Reset() {
 	*x = Variable{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[18]
+	mi := &file_rebound_v1_decision_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2051,7 +2224,7 @@ func (x *Variable) String() string {
 func (*Variable) ProtoMessage() {}
 
 func (x *Variable) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[18]
+	mi := &file_rebound_v1_decision_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2064,7 +2237,7 @@ func (x *Variable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Variable.ProtoReflect.Descriptor instead.
 func (*Variable) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{18}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Variable) GetName() string {
@@ -2182,7 +2355,7 @@ type BudgetUse struct {
 
 func (x *BudgetUse) Reset() {
 	*x = BudgetUse{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[19]
+	mi := &file_rebound_v1_decision_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2194,7 +2367,7 @@ func (x *BudgetUse) String() string {
 func (*BudgetUse) ProtoMessage() {}
 
 func (x *BudgetUse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[19]
+	mi := &file_rebound_v1_decision_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2207,7 +2380,7 @@ func (x *BudgetUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BudgetUse.ProtoReflect.Descriptor instead.
 func (*BudgetUse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{19}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *BudgetUse) GetBudgetId() string {
@@ -2327,7 +2500,7 @@ type Draw struct {
 
 func (x *Draw) Reset() {
 	*x = Draw{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[20]
+	mi := &file_rebound_v1_decision_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2339,7 +2512,7 @@ func (x *Draw) String() string {
 func (*Draw) ProtoMessage() {}
 
 func (x *Draw) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[20]
+	mi := &file_rebound_v1_decision_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2352,7 +2525,7 @@ func (x *Draw) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Draw.ProtoReflect.Descriptor instead.
 func (*Draw) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{20}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Draw) GetStrategy() string {
@@ -2450,7 +2623,7 @@ type BatchDecideRequest struct {
 
 func (x *BatchDecideRequest) Reset() {
 	*x = BatchDecideRequest{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[21]
+	mi := &file_rebound_v1_decision_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2462,7 +2635,7 @@ func (x *BatchDecideRequest) String() string {
 func (*BatchDecideRequest) ProtoMessage() {}
 
 func (x *BatchDecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[21]
+	mi := &file_rebound_v1_decision_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2475,7 +2648,7 @@ func (x *BatchDecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchDecideRequest.ProtoReflect.Descriptor instead.
 func (*BatchDecideRequest) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{21}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *BatchDecideRequest) GetRequests() []*DecideRequest {
@@ -2496,7 +2669,7 @@ type BatchDecideResponse struct {
 
 func (x *BatchDecideResponse) Reset() {
 	*x = BatchDecideResponse{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[22]
+	mi := &file_rebound_v1_decision_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2508,7 +2681,7 @@ func (x *BatchDecideResponse) String() string {
 func (*BatchDecideResponse) ProtoMessage() {}
 
 func (x *BatchDecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[22]
+	mi := &file_rebound_v1_decision_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2521,7 +2694,7 @@ func (x *BatchDecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchDecideResponse.ProtoReflect.Descriptor instead.
 func (*BatchDecideResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{22}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *BatchDecideResponse) GetResults() []*DecideResult {
@@ -2549,7 +2722,7 @@ type DecideResult struct {
 
 func (x *DecideResult) Reset() {
 	*x = DecideResult{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[23]
+	mi := &file_rebound_v1_decision_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2561,7 +2734,7 @@ func (x *DecideResult) String() string {
 func (*DecideResult) ProtoMessage() {}
 
 func (x *DecideResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[23]
+	mi := &file_rebound_v1_decision_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2574,7 +2747,7 @@ func (x *DecideResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResult.ProtoReflect.Descriptor instead.
 func (*DecideResult) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{23}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DecideResult) GetRequestId() string {
@@ -2638,7 +2811,7 @@ type StreamDecideRequest struct {
 
 func (x *StreamDecideRequest) Reset() {
 	*x = StreamDecideRequest{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[24]
+	mi := &file_rebound_v1_decision_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2650,7 +2823,7 @@ func (x *StreamDecideRequest) String() string {
 func (*StreamDecideRequest) ProtoMessage() {}
 
 func (x *StreamDecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[24]
+	mi := &file_rebound_v1_decision_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2663,7 +2836,7 @@ func (x *StreamDecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamDecideRequest.ProtoReflect.Descriptor instead.
 func (*StreamDecideRequest) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{24}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StreamDecideRequest) GetRequest() *DecideRequest {
@@ -2684,7 +2857,7 @@ type StreamDecideResponse struct {
 
 func (x *StreamDecideResponse) Reset() {
 	*x = StreamDecideResponse{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[25]
+	mi := &file_rebound_v1_decision_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2696,7 +2869,7 @@ func (x *StreamDecideResponse) String() string {
 func (*StreamDecideResponse) ProtoMessage() {}
 
 func (x *StreamDecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[25]
+	mi := &file_rebound_v1_decision_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2709,7 +2882,7 @@ func (x *StreamDecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamDecideResponse.ProtoReflect.Descriptor instead.
 func (*StreamDecideResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{25}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *StreamDecideResponse) GetResult() *DecideResult {
@@ -2732,7 +2905,7 @@ type GetDecisionRequest struct {
 
 func (x *GetDecisionRequest) Reset() {
 	*x = GetDecisionRequest{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[26]
+	mi := &file_rebound_v1_decision_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2744,7 +2917,7 @@ func (x *GetDecisionRequest) String() string {
 func (*GetDecisionRequest) ProtoMessage() {}
 
 func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[26]
+	mi := &file_rebound_v1_decision_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2757,7 +2930,7 @@ func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDecisionRequest.ProtoReflect.Descriptor instead.
 func (*GetDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{26}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetDecisionRequest) GetDecisionId() string {
@@ -2785,7 +2958,7 @@ type GetDecisionResponse struct {
 
 func (x *GetDecisionResponse) Reset() {
 	*x = GetDecisionResponse{}
-	mi := &file_rebound_v1_decision_proto_msgTypes[27]
+	mi := &file_rebound_v1_decision_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2797,7 +2970,7 @@ func (x *GetDecisionResponse) String() string {
 func (*GetDecisionResponse) ProtoMessage() {}
 
 func (x *GetDecisionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rebound_v1_decision_proto_msgTypes[27]
+	mi := &file_rebound_v1_decision_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2810,7 +2983,7 @@ func (x *GetDecisionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDecisionResponse.ProtoReflect.Descriptor instead.
 func (*GetDecisionResponse) Descriptor() ([]byte, []int) {
-	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{27}
+	return file_rebound_v1_decision_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetDecisionResponse) GetDecision() *DecideResponse {
@@ -2957,11 +3130,12 @@ const file_rebound_v1_decision_proto_rawDesc = "" +
 	"\fBudgetCharge\x12\x1b\n" +
 	"\tbudget_id\x18\x01 \x01(\tR\bbudgetId\x12\x16\n" +
 	"\x06lambda\x18\x02 \x01(\x01R\x06lambda\x12\x16\n" +
-	"\x06amount\x18\x03 \x01(\x01R\x06amount\"^\n" +
+	"\x06amount\x18\x03 \x01(\x01R\x06amount\"v\n" +
 	"\rExperimentArm\x12#\n" +
 	"\rexperiment_id\x18\x01 \x01(\tR\fexperimentId\x12\x10\n" +
 	"\x03arm\x18\x02 \x01(\tR\x03arm\x12\x16\n" +
-	"\x06bucket\x18\x03 \x01(\x01R\x06bucket\"\x9a\x03\n" +
+	"\x06bucket\x18\x03 \x01(\x01R\x06bucket\x12\x16\n" +
+	"\x06chance\x18\x04 \x01(\x01R\x06chance\"\x9a\x03\n" +
 	"\n" +
 	"Provenance\x12\x1f\n" +
 	"\vbundle_name\x18\x01 \x01(\tR\n" +
@@ -2996,7 +3170,7 @@ const file_rebound_v1_decision_proto_rawDesc = "" +
 	"rulesNanos\x12#\n" +
 	"\rscoring_nanos\x18\x04 \x01(\x03R\fscoringNanos\x12!\n" +
 	"\fledger_nanos\x18\x05 \x01(\x03R\vledgerNanos\x12!\n" +
-	"\fappend_nanos\x18\x06 \x01(\x03R\vappendNanos\"\x9f\x02\n" +
+	"\fappend_nanos\x18\x06 \x01(\x03R\vappendNanos\"\xd3\x02\n" +
 	"\vExplanation\x122\n" +
 	"\tvariables\x18\x01 \x03(\v2\x14.rebound.v1.VariableR\tvariables\x12/\n" +
 	"\abudgets\x18\x02 \x03(\v2\x15.rebound.v1.BudgetUseR\abudgets\x12$\n" +
@@ -3005,7 +3179,19 @@ const file_rebound_v1_decision_proto_rawDesc = "" +
 	"\tdelivered\x18\x05 \x01(\tR\tdelivered\x12\x1d\n" +
 	"\n" +
 	"return_key\x18\x06 \x01(\tR\treturnKey\x12,\n" +
-	"\x12used_personal_data\x18\a \x01(\bR\x10usedPersonalData\"\x9b\x01\n" +
+	"\x12used_personal_data\x18\a \x01(\bR\x10usedPersonalData\x122\n" +
+	"\ashadows\x18\b \x03(\v2\x18.rebound.v1.ShadowScoresR\ashadows\"\x87\x01\n" +
+	"\fShadowScores\x12\x18\n" +
+	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x14\n" +
+	"\x05cause\x18\x03 \x01(\tR\x05cause\x12/\n" +
+	"\x06scores\x18\x04 \x03(\v2\x17.rebound.v1.ShadowScoreR\x06scores\"\x82\x01\n" +
+	"\vShadowScore\x12\x19\n" +
+	"\boffer_id\x18\x01 \x01(\tR\aofferId\x12\x18\n" +
+	"\awithout\x18\x02 \x01(\x01R\awithout\x12\x12\n" +
+	"\x04with\x18\x03 \x01(\x01R\x04with\x12\x14\n" +
+	"\x05lower\x18\x04 \x01(\x01R\x05lower\x12\x14\n" +
+	"\x05upper\x18\x05 \x01(\x01R\x05upper\"\x9b\x01\n" +
 	"\bVariable\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\x06number\x18\x02 \x01(\x01H\x00R\x06number\x12\x14\n" +
@@ -3101,7 +3287,7 @@ func file_rebound_v1_decision_proto_rawDescGZIP() []byte {
 }
 
 var file_rebound_v1_decision_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rebound_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_rebound_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_rebound_v1_decision_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: rebound.v1.Outcome
 	(Stage)(0),                    // 1: rebound.v1.Stage
@@ -3123,40 +3309,42 @@ var file_rebound_v1_decision_proto_goTypes = []any{
 	(*Degradation)(nil),           // 17: rebound.v1.Degradation
 	(*Timings)(nil),               // 18: rebound.v1.Timings
 	(*Explanation)(nil),           // 19: rebound.v1.Explanation
-	(*Variable)(nil),              // 20: rebound.v1.Variable
-	(*BudgetUse)(nil),             // 21: rebound.v1.BudgetUse
-	(*Draw)(nil),                  // 22: rebound.v1.Draw
-	(*BatchDecideRequest)(nil),    // 23: rebound.v1.BatchDecideRequest
-	(*BatchDecideResponse)(nil),   // 24: rebound.v1.BatchDecideResponse
-	(*DecideResult)(nil),          // 25: rebound.v1.DecideResult
-	(*StreamDecideRequest)(nil),   // 26: rebound.v1.StreamDecideRequest
-	(*StreamDecideResponse)(nil),  // 27: rebound.v1.StreamDecideResponse
-	(*GetDecisionRequest)(nil),    // 28: rebound.v1.GetDecisionRequest
-	(*GetDecisionResponse)(nil),   // 29: rebound.v1.GetDecisionResponse
-	(*CustomerId)(nil),            // 30: rebound.v1.CustomerId
-	(Consent)(0),                  // 31: rebound.v1.Consent
-	(Channel)(0),                  // 32: rebound.v1.Channel
-	(Phase)(0),                    // 33: rebound.v1.Phase
-	(*ItemReturn)(nil),            // 34: rebound.v1.ItemReturn
-	(*timestamppb.Timestamp)(nil), // 35: google.protobuf.Timestamp
-	(Explain)(0),                  // 36: rebound.v1.Explain
-	(Audience)(0),                 // 37: rebound.v1.Audience
-	(*Money)(nil),                 // 38: rebound.v1.Money
-	(*durationpb.Duration)(nil),   // 39: google.protobuf.Duration
-	(*TextList)(nil),              // 40: rebound.v1.TextList
-	(*Problem)(nil),               // 41: rebound.v1.Problem
+	(*ShadowScores)(nil),          // 20: rebound.v1.ShadowScores
+	(*ShadowScore)(nil),           // 21: rebound.v1.ShadowScore
+	(*Variable)(nil),              // 22: rebound.v1.Variable
+	(*BudgetUse)(nil),             // 23: rebound.v1.BudgetUse
+	(*Draw)(nil),                  // 24: rebound.v1.Draw
+	(*BatchDecideRequest)(nil),    // 25: rebound.v1.BatchDecideRequest
+	(*BatchDecideResponse)(nil),   // 26: rebound.v1.BatchDecideResponse
+	(*DecideResult)(nil),          // 27: rebound.v1.DecideResult
+	(*StreamDecideRequest)(nil),   // 28: rebound.v1.StreamDecideRequest
+	(*StreamDecideResponse)(nil),  // 29: rebound.v1.StreamDecideResponse
+	(*GetDecisionRequest)(nil),    // 30: rebound.v1.GetDecisionRequest
+	(*GetDecisionResponse)(nil),   // 31: rebound.v1.GetDecisionResponse
+	(*CustomerId)(nil),            // 32: rebound.v1.CustomerId
+	(Consent)(0),                  // 33: rebound.v1.Consent
+	(Channel)(0),                  // 34: rebound.v1.Channel
+	(Phase)(0),                    // 35: rebound.v1.Phase
+	(*ItemReturn)(nil),            // 36: rebound.v1.ItemReturn
+	(*timestamppb.Timestamp)(nil), // 37: google.protobuf.Timestamp
+	(Explain)(0),                  // 38: rebound.v1.Explain
+	(Audience)(0),                 // 39: rebound.v1.Audience
+	(*Money)(nil),                 // 40: rebound.v1.Money
+	(*durationpb.Duration)(nil),   // 41: google.protobuf.Duration
+	(*TextList)(nil),              // 42: rebound.v1.TextList
+	(*Problem)(nil),               // 43: rebound.v1.Problem
 }
 var file_rebound_v1_decision_proto_depIdxs = []int32{
-	30, // 0: rebound.v1.DecideRequest.customer_ids:type_name -> rebound.v1.CustomerId
-	31, // 1: rebound.v1.DecideRequest.consent:type_name -> rebound.v1.Consent
-	32, // 2: rebound.v1.DecideRequest.channel:type_name -> rebound.v1.Channel
-	33, // 3: rebound.v1.DecideRequest.phase:type_name -> rebound.v1.Phase
-	34, // 4: rebound.v1.DecideRequest.item_return:type_name -> rebound.v1.ItemReturn
+	32, // 0: rebound.v1.DecideRequest.customer_ids:type_name -> rebound.v1.CustomerId
+	33, // 1: rebound.v1.DecideRequest.consent:type_name -> rebound.v1.Consent
+	34, // 2: rebound.v1.DecideRequest.channel:type_name -> rebound.v1.Channel
+	35, // 3: rebound.v1.DecideRequest.phase:type_name -> rebound.v1.Phase
+	36, // 4: rebound.v1.DecideRequest.item_return:type_name -> rebound.v1.ItemReturn
 	3,  // 5: rebound.v1.DecideRequest.basket:type_name -> rebound.v1.Basket
-	35, // 6: rebound.v1.DecideRequest.as_of:type_name -> google.protobuf.Timestamp
-	36, // 7: rebound.v1.DecideRequest.explain:type_name -> rebound.v1.Explain
-	37, // 8: rebound.v1.DecideRequest.audience:type_name -> rebound.v1.Audience
-	38, // 9: rebound.v1.Basket.total:type_name -> rebound.v1.Money
+	37, // 6: rebound.v1.DecideRequest.as_of:type_name -> google.protobuf.Timestamp
+	38, // 7: rebound.v1.DecideRequest.explain:type_name -> rebound.v1.Explain
+	39, // 8: rebound.v1.DecideRequest.audience:type_name -> rebound.v1.Audience
+	40, // 9: rebound.v1.Basket.total:type_name -> rebound.v1.Money
 	0,  // 10: rebound.v1.DecideResponse.outcome:type_name -> rebound.v1.Outcome
 	5,  // 11: rebound.v1.DecideResponse.offer:type_name -> rebound.v1.Offer
 	10, // 12: rebound.v1.DecideResponse.value:type_name -> rebound.v1.Valuation
@@ -3166,12 +3354,12 @@ var file_rebound_v1_decision_proto_depIdxs = []int32{
 	17, // 16: rebound.v1.DecideResponse.degraded:type_name -> rebound.v1.Degradation
 	18, // 17: rebound.v1.DecideResponse.timings:type_name -> rebound.v1.Timings
 	19, // 18: rebound.v1.DecideResponse.explanation:type_name -> rebound.v1.Explanation
-	35, // 19: rebound.v1.DecideResponse.decided_at:type_name -> google.protobuf.Timestamp
+	37, // 19: rebound.v1.DecideResponse.decided_at:type_name -> google.protobuf.Timestamp
 	6,  // 20: rebound.v1.Offer.params:type_name -> rebound.v1.OfferParam
-	38, // 21: rebound.v1.Offer.ceiling:type_name -> rebound.v1.Money
-	35, // 22: rebound.v1.Offer.valid_from:type_name -> google.protobuf.Timestamp
-	35, // 23: rebound.v1.Offer.expires_at:type_name -> google.protobuf.Timestamp
-	32, // 24: rebound.v1.Offer.channels:type_name -> rebound.v1.Channel
+	40, // 21: rebound.v1.Offer.ceiling:type_name -> rebound.v1.Money
+	37, // 22: rebound.v1.Offer.valid_from:type_name -> google.protobuf.Timestamp
+	37, // 23: rebound.v1.Offer.expires_at:type_name -> google.protobuf.Timestamp
+	34, // 24: rebound.v1.Offer.channels:type_name -> rebound.v1.Channel
 	7,  // 25: rebound.v1.Offer.disclosures:type_name -> rebound.v1.Disclosure
 	1,  // 26: rebound.v1.Candidate.stage:type_name -> rebound.v1.Stage
 	9,  // 27: rebound.v1.Candidate.refusal:type_name -> rebound.v1.Refusal
@@ -3179,42 +3367,44 @@ var file_rebound_v1_decision_proto_depIdxs = []int32{
 	11, // 29: rebound.v1.Valuation.outcomes:type_name -> rebound.v1.OutcomeScore
 	12, // 30: rebound.v1.Valuation.goals:type_name -> rebound.v1.GoalValue
 	13, // 31: rebound.v1.Valuation.charges:type_name -> rebound.v1.BudgetCharge
-	38, // 32: rebound.v1.Valuation.liability_charged:type_name -> rebound.v1.Money
-	38, // 33: rebound.v1.Valuation.ceiling:type_name -> rebound.v1.Money
+	40, // 32: rebound.v1.Valuation.liability_charged:type_name -> rebound.v1.Money
+	40, // 33: rebound.v1.Valuation.ceiling:type_name -> rebound.v1.Money
 	16, // 34: rebound.v1.Provenance.models:type_name -> rebound.v1.ModelRef
-	39, // 35: rebound.v1.Provenance.profile_age:type_name -> google.protobuf.Duration
-	20, // 36: rebound.v1.Explanation.variables:type_name -> rebound.v1.Variable
-	21, // 37: rebound.v1.Explanation.budgets:type_name -> rebound.v1.BudgetUse
-	22, // 38: rebound.v1.Explanation.draw:type_name -> rebound.v1.Draw
-	40, // 39: rebound.v1.Variable.texts:type_name -> rebound.v1.TextList
-	35, // 40: rebound.v1.BudgetUse.starts_at:type_name -> google.protobuf.Timestamp
-	35, // 41: rebound.v1.BudgetUse.ends_at:type_name -> google.protobuf.Timestamp
-	38, // 42: rebound.v1.BudgetUse.limit:type_name -> rebound.v1.Money
-	38, // 43: rebound.v1.BudgetUse.reserved:type_name -> rebound.v1.Money
-	38, // 44: rebound.v1.BudgetUse.settled:type_name -> rebound.v1.Money
-	38, // 45: rebound.v1.BudgetUse.available:type_name -> rebound.v1.Money
-	38, // 46: rebound.v1.BudgetUse.reserves:type_name -> rebound.v1.Money
-	2,  // 47: rebound.v1.BatchDecideRequest.requests:type_name -> rebound.v1.DecideRequest
-	25, // 48: rebound.v1.BatchDecideResponse.results:type_name -> rebound.v1.DecideResult
-	4,  // 49: rebound.v1.DecideResult.decision:type_name -> rebound.v1.DecideResponse
-	41, // 50: rebound.v1.DecideResult.problem:type_name -> rebound.v1.Problem
-	2,  // 51: rebound.v1.StreamDecideRequest.request:type_name -> rebound.v1.DecideRequest
-	25, // 52: rebound.v1.StreamDecideResponse.result:type_name -> rebound.v1.DecideResult
-	37, // 53: rebound.v1.GetDecisionRequest.audience:type_name -> rebound.v1.Audience
-	4,  // 54: rebound.v1.GetDecisionResponse.decision:type_name -> rebound.v1.DecideResponse
-	2,  // 55: rebound.v1.DecisionService.Decide:input_type -> rebound.v1.DecideRequest
-	23, // 56: rebound.v1.DecisionService.BatchDecide:input_type -> rebound.v1.BatchDecideRequest
-	26, // 57: rebound.v1.DecisionService.StreamDecide:input_type -> rebound.v1.StreamDecideRequest
-	28, // 58: rebound.v1.DecisionService.GetDecision:input_type -> rebound.v1.GetDecisionRequest
-	4,  // 59: rebound.v1.DecisionService.Decide:output_type -> rebound.v1.DecideResponse
-	24, // 60: rebound.v1.DecisionService.BatchDecide:output_type -> rebound.v1.BatchDecideResponse
-	27, // 61: rebound.v1.DecisionService.StreamDecide:output_type -> rebound.v1.StreamDecideResponse
-	29, // 62: rebound.v1.DecisionService.GetDecision:output_type -> rebound.v1.GetDecisionResponse
-	59, // [59:63] is the sub-list for method output_type
-	55, // [55:59] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	41, // 35: rebound.v1.Provenance.profile_age:type_name -> google.protobuf.Duration
+	22, // 36: rebound.v1.Explanation.variables:type_name -> rebound.v1.Variable
+	23, // 37: rebound.v1.Explanation.budgets:type_name -> rebound.v1.BudgetUse
+	24, // 38: rebound.v1.Explanation.draw:type_name -> rebound.v1.Draw
+	20, // 39: rebound.v1.Explanation.shadows:type_name -> rebound.v1.ShadowScores
+	21, // 40: rebound.v1.ShadowScores.scores:type_name -> rebound.v1.ShadowScore
+	42, // 41: rebound.v1.Variable.texts:type_name -> rebound.v1.TextList
+	37, // 42: rebound.v1.BudgetUse.starts_at:type_name -> google.protobuf.Timestamp
+	37, // 43: rebound.v1.BudgetUse.ends_at:type_name -> google.protobuf.Timestamp
+	40, // 44: rebound.v1.BudgetUse.limit:type_name -> rebound.v1.Money
+	40, // 45: rebound.v1.BudgetUse.reserved:type_name -> rebound.v1.Money
+	40, // 46: rebound.v1.BudgetUse.settled:type_name -> rebound.v1.Money
+	40, // 47: rebound.v1.BudgetUse.available:type_name -> rebound.v1.Money
+	40, // 48: rebound.v1.BudgetUse.reserves:type_name -> rebound.v1.Money
+	2,  // 49: rebound.v1.BatchDecideRequest.requests:type_name -> rebound.v1.DecideRequest
+	27, // 50: rebound.v1.BatchDecideResponse.results:type_name -> rebound.v1.DecideResult
+	4,  // 51: rebound.v1.DecideResult.decision:type_name -> rebound.v1.DecideResponse
+	43, // 52: rebound.v1.DecideResult.problem:type_name -> rebound.v1.Problem
+	2,  // 53: rebound.v1.StreamDecideRequest.request:type_name -> rebound.v1.DecideRequest
+	27, // 54: rebound.v1.StreamDecideResponse.result:type_name -> rebound.v1.DecideResult
+	39, // 55: rebound.v1.GetDecisionRequest.audience:type_name -> rebound.v1.Audience
+	4,  // 56: rebound.v1.GetDecisionResponse.decision:type_name -> rebound.v1.DecideResponse
+	2,  // 57: rebound.v1.DecisionService.Decide:input_type -> rebound.v1.DecideRequest
+	25, // 58: rebound.v1.DecisionService.BatchDecide:input_type -> rebound.v1.BatchDecideRequest
+	28, // 59: rebound.v1.DecisionService.StreamDecide:input_type -> rebound.v1.StreamDecideRequest
+	30, // 60: rebound.v1.DecisionService.GetDecision:input_type -> rebound.v1.GetDecisionRequest
+	4,  // 61: rebound.v1.DecisionService.Decide:output_type -> rebound.v1.DecideResponse
+	26, // 62: rebound.v1.DecisionService.BatchDecide:output_type -> rebound.v1.BatchDecideResponse
+	29, // 63: rebound.v1.DecisionService.StreamDecide:output_type -> rebound.v1.StreamDecideResponse
+	31, // 64: rebound.v1.DecisionService.GetDecision:output_type -> rebound.v1.GetDecisionResponse
+	61, // [61:65] is the sub-list for method output_type
+	57, // [57:61] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_rebound_v1_decision_proto_init() }
@@ -3231,13 +3421,13 @@ func file_rebound_v1_decision_proto_init() {
 		(*OfferParam_Number)(nil),
 		(*OfferParam_Text)(nil),
 	}
-	file_rebound_v1_decision_proto_msgTypes[18].OneofWrappers = []any{
+	file_rebound_v1_decision_proto_msgTypes[20].OneofWrappers = []any{
 		(*Variable_Number)(nil),
 		(*Variable_Flag)(nil),
 		(*Variable_Text)(nil),
 		(*Variable_Texts)(nil),
 	}
-	file_rebound_v1_decision_proto_msgTypes[23].OneofWrappers = []any{
+	file_rebound_v1_decision_proto_msgTypes[25].OneofWrappers = []any{
 		(*DecideResult_Decision)(nil),
 		(*DecideResult_Problem)(nil),
 	}
@@ -3247,7 +3437,7 @@ func file_rebound_v1_decision_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rebound_v1_decision_proto_rawDesc), len(file_rebound_v1_decision_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   28,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

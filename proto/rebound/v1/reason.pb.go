@@ -52,14 +52,22 @@ const (
 	ErrorReason_ERROR_REASON_BUDGET_NOT_FOUND ErrorReason = 22
 	// NOT_FOUND: no bundle of that digest is kept.
 	ErrorReason_ERROR_REASON_BUNDLE_NOT_FOUND ErrorReason = 23
+	// NOT_FOUND: no model of that digest is registered.
+	ErrorReason_ERROR_REASON_MODEL_NOT_FOUND ErrorReason = 25
 	// NOT_FOUND: the customer's data were erased.
 	ErrorReason_ERROR_REASON_ERASED ErrorReason = 24
 	// FAILED_PRECONDITION: no bundle is active yet.
 	ErrorReason_ERROR_REASON_NO_BUNDLE ErrorReason = 30
 	// FAILED_PRECONDITION: there is no earlier bundle to go back to.
 	ErrorReason_ERROR_REASON_NO_EARLIER_BUNDLE ErrorReason = 31
+	// FAILED_PRECONDITION: a model does not go from its role to that one.
+	ErrorReason_ERROR_REASON_MODEL_STEP ErrorReason = 32
+	// FAILED_PRECONDITION: the journal does not prove what a promotion must prove. Metadata: count, first.
+	ErrorReason_ERROR_REASON_PROMOTION_REFUSED ErrorReason = 33
 	// ABORTED: the expected digest is not the active one. Metadata: want, got.
 	ErrorReason_ERROR_REASON_STALE_DIGEST ErrorReason = 40
+	// ABORTED: the models of the outcome are not at the expected version. Metadata: want, got.
+	ErrorReason_ERROR_REASON_STALE_VERSION ErrorReason = 41
 	// RESOURCE_EXHAUSTED: too many calls are under way; RetryInfo says when to come back. Metadata: limit.
 	ErrorReason_ERROR_REASON_TOO_MANY_CALLS ErrorReason = 50
 	// RESOURCE_EXHAUSTED: what the message asks to log is larger than the log takes. A message that is larger than the
@@ -97,10 +105,14 @@ var (
 		21: "ERROR_REASON_PROFILE_NOT_FOUND",
 		22: "ERROR_REASON_BUDGET_NOT_FOUND",
 		23: "ERROR_REASON_BUNDLE_NOT_FOUND",
+		25: "ERROR_REASON_MODEL_NOT_FOUND",
 		24: "ERROR_REASON_ERASED",
 		30: "ERROR_REASON_NO_BUNDLE",
 		31: "ERROR_REASON_NO_EARLIER_BUNDLE",
+		32: "ERROR_REASON_MODEL_STEP",
+		33: "ERROR_REASON_PROMOTION_REFUSED",
 		40: "ERROR_REASON_STALE_DIGEST",
+		41: "ERROR_REASON_STALE_VERSION",
 		50: "ERROR_REASON_TOO_MANY_CALLS",
 		51: "ERROR_REASON_MESSAGE_TOO_LARGE",
 		60: "ERROR_REASON_NOT_SERVING",
@@ -125,10 +137,14 @@ var (
 		"ERROR_REASON_PROFILE_NOT_FOUND":  21,
 		"ERROR_REASON_BUDGET_NOT_FOUND":   22,
 		"ERROR_REASON_BUNDLE_NOT_FOUND":   23,
+		"ERROR_REASON_MODEL_NOT_FOUND":    25,
 		"ERROR_REASON_ERASED":             24,
 		"ERROR_REASON_NO_BUNDLE":          30,
 		"ERROR_REASON_NO_EARLIER_BUNDLE":  31,
+		"ERROR_REASON_MODEL_STEP":         32,
+		"ERROR_REASON_PROMOTION_REFUSED":  33,
 		"ERROR_REASON_STALE_DIGEST":       40,
+		"ERROR_REASON_STALE_VERSION":      41,
 		"ERROR_REASON_TOO_MANY_CALLS":     50,
 		"ERROR_REASON_MESSAGE_TOO_LARGE":  51,
 		"ERROR_REASON_NOT_SERVING":        60,
@@ -173,7 +189,7 @@ var File_rebound_v1_reason_proto protoreflect.FileDescriptor
 const file_rebound_v1_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x17rebound/v1/reason.proto\x12\n" +
-	"rebound.v1*\xd8\x06\n" +
+	"rebound.v1*\xdb\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\"\n" +
@@ -187,11 +203,15 @@ const file_rebound_v1_reason_proto_rawDesc = "" +
 	"\x1fERROR_REASON_DECISION_NOT_FOUND\x10\x14\x12\"\n" +
 	"\x1eERROR_REASON_PROFILE_NOT_FOUND\x10\x15\x12!\n" +
 	"\x1dERROR_REASON_BUDGET_NOT_FOUND\x10\x16\x12!\n" +
-	"\x1dERROR_REASON_BUNDLE_NOT_FOUND\x10\x17\x12\x17\n" +
+	"\x1dERROR_REASON_BUNDLE_NOT_FOUND\x10\x17\x12 \n" +
+	"\x1cERROR_REASON_MODEL_NOT_FOUND\x10\x19\x12\x17\n" +
 	"\x13ERROR_REASON_ERASED\x10\x18\x12\x1a\n" +
 	"\x16ERROR_REASON_NO_BUNDLE\x10\x1e\x12\"\n" +
-	"\x1eERROR_REASON_NO_EARLIER_BUNDLE\x10\x1f\x12\x1d\n" +
-	"\x19ERROR_REASON_STALE_DIGEST\x10(\x12\x1f\n" +
+	"\x1eERROR_REASON_NO_EARLIER_BUNDLE\x10\x1f\x12\x1b\n" +
+	"\x17ERROR_REASON_MODEL_STEP\x10 \x12\"\n" +
+	"\x1eERROR_REASON_PROMOTION_REFUSED\x10!\x12\x1d\n" +
+	"\x19ERROR_REASON_STALE_DIGEST\x10(\x12\x1e\n" +
+	"\x1aERROR_REASON_STALE_VERSION\x10)\x12\x1f\n" +
 	"\x1bERROR_REASON_TOO_MANY_CALLS\x102\x12\"\n" +
 	"\x1eERROR_REASON_MESSAGE_TOO_LARGE\x103\x12\x1c\n" +
 	"\x18ERROR_REASON_NOT_SERVING\x10<\x12\x1f\n" +
