@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/rebound-engine/rebound/internal/splitmix"
 	"github.com/rebound-engine/rebound/models"
 )
 
@@ -73,37 +74,59 @@ func NewBins(features []models.Feature, cols [][]float64, threads int) *Bins {
 }
 
 func newBins(features []models.Feature, cols [][]float64, threads *crew) *Bins {
-	b := &Bins{features: features, f: make([]featureBins, len(features))}
+	b := &Bins{}
 	if len(cols) > 0 {
 		b.rows = len(cols[0])
 	}
-	parallel(threads, len(features), func(j int) { b.f[j] = newFeatureBins(features[j], cols[j]) })
-	b.joints, b.at = newJoints(b.f), make([]place, len(features))
-	for k, c := range b.joints {
-		for at, d := range c.digits {
-			b.at[d.feature] = place{joint: k, digit: at}
-		}
-	}
-	codes := make([][]uint8, len(b.joints))
-	parallel(threads, len(codes), func(k int) { codes[k] = b.joints[k].codes(b.f, cols, b.rows) })
-	b.packed = make([][]uint32, (len(codes)+packedPerRow-1)/packedPerRow)
-	parallel(threads, len(b.packed), func(k int) { b.packed[k] = pack(codes[k*packedPerRow:], b.rows) })
-	return b
+	return b.extend(features, cols, threads)
 }
 
-func pack(codes [][]uint8, rows int) []uint32 {
-	out := make([]uint32, rows)
-	for s := range min(packedPerRow, len(codes)) {
-		for i, c := range codes[s] {
-			out[i] |= uint32(c) << (8 * s)
+// extend is b with further features, in columns of their own.
+func (b *Bins) extend(features []models.Feature, cols [][]float64, threads *crew) *Bins {
+	added := make([]featureBins, len(features))
+	parallel(threads, len(features), func(j int) { added[j] = newFeatureBins(features[j], cols[j]) })
+	joints := newJoints(added, len(b.f))
+	out := &Bins{
+		features: slices.Concat(b.features, features), f: slices.Concat(b.f, added), rows: b.rows,
+		joints: slices.Concat(b.joints, joints),
+	}
+	out.at = make([]place, len(out.f))
+	for k, c := range out.joints {
+		for at, d := range c.digits {
+			out.at[d.feature] = place{joint: k, digit: at}
 		}
 	}
+	out.packed = b.moreWords(len(out.joints))
+	parallelRows(threads, b.rows, func(_, from, to int) {
+		for k := range joints {
+			column := len(b.joints) + k
+			joints[k].encode(out.packed[column/packedPerRow][from:to], 8*(column%packedPerRow), added, len(b.f), cols, from)
+		}
+	})
 	return out
+}
+
+// moreWords are the words of b, as many as the columns need: whole ones are
+// shared, one with room left is copied.
+func (b *Bins) moreWords(columns int) [][]uint32 {
+	words := make([][]uint32, (columns+packedPerRow-1)/packedPerRow)
+	whole := copy(words, b.packed[:len(b.joints)/packedPerRow])
+	for k := whole; k < len(words); k++ {
+		words[k] = make([]uint32, b.rows)
+		if k < len(b.packed) {
+			copy(words[k], b.packed[k])
+		}
+	}
+	return words
 }
 
 func newFeatureBins(f models.Feature, col []float64) featureBins {
 	if f.Type == models.Category {
 		return categoryBins(f, col)
+	}
+	if values, missing, ok := fewValues(col); ok {
+		upper := borders(values, maxBins-1)
+		return featureBins{upper: upper, count: len(upper) + 1, missing: missing}
 	}
 	sample, missing := sampleColumn(col)
 	if !missing {
@@ -112,6 +135,36 @@ func newFeatureBins(f models.Feature, col []float64) featureBins {
 	slices.Sort(sample)
 	upper := borders(sample, maxBins-1)
 	return featureBins{upper: upper, count: len(upper) + 1, missing: missing}
+}
+
+// fewValues are the values of a column that a bin each suffices for, sorted.
+func fewValues(col []float64) (values []float64, missing, ok bool) {
+	const bits = 10 // at most a quarter of the slots are used
+	var slot [1 << bits]float64
+	var used [1 << bits]bool
+	for _, v := range col {
+		if v != v {
+			missing = true
+			continue
+		}
+		if v == 0 {
+			v = 0 // -0 is the same value
+		}
+		k := math.Float64bits(v) * splitmix.Gamma >> (64 - bits)
+		for used[k] && slot[k] != v {
+			k = (k + 1) % (1 << bits)
+		}
+		if used[k] {
+			continue
+		}
+		if len(values) == maxBins-1 {
+			return nil, false, false
+		}
+		slot[k], used[k] = v, true
+		values = append(values, v)
+	}
+	slices.Sort(values)
+	return values, missing, true
 }
 
 // sampleColumn takes evenly spread rows without the missing ones.

@@ -14,8 +14,9 @@ type joint struct {
 // digit is one feature's share of a code: bin = code / stride % total.
 type digit struct{ feature, stride, total int }
 
-// newJoints packs features into columns of at most 256 codes, small ones first.
-func newJoints(f []featureBins) []joint {
+// newJoints packs features, the first of them number base, into columns of at
+// most 256 codes, small ones first.
+func newJoints(f []featureBins, base int) []joint {
 	order := make([]int, len(f))
 	for j := range order {
 		order[j] = j
@@ -28,22 +29,21 @@ func newJoints(f []featureBins) []joint {
 			out = append(out, joint{size: 1})
 		}
 		c := &out[len(out)-1]
-		c.digits = append(c.digits, digit{feature: j, stride: c.size, total: total})
+		c.digits = append(c.digits, digit{feature: base + j, stride: c.size, total: total})
 		c.size *= total
 	}
 	return out
 }
 
-// codes are the column's bytes for all rows.
-func (c *joint) codes(f []featureBins, cols [][]float64, rows int) []uint8 {
-	out := make([]uint8, rows)
+// encode adds the column's codes, shifted, to the words of rows; the rows start
+// at from, the features at number base.
+func (c *joint) encode(words []uint32, shift int, f []featureBins, base int, cols [][]float64, from int) {
 	for _, d := range c.digits {
-		bins, stride := &f[d.feature], uint8(d.stride)
-		for i, v := range cols[d.feature] {
-			out[i] += bins.of(v) * stride
+		bins, unit := &f[d.feature-base], uint32(d.stride)<<shift
+		for i, v := range cols[d.feature-base][from : from+len(words)] {
+			words[i] += uint32(bins.of(v)) * unit
 		}
 	}
-	return out
 }
 
 // goes is 1 for every code whose digit is in the set.

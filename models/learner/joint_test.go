@@ -30,12 +30,24 @@ func mixedRows(n int) ([]models.Feature, [][]float64) {
 // The histogram of every feature is what counting it alone gives, and
 // partition agrees with the bins.
 func TestJointColumns(t *testing.T) {
-	const n = 5000
+	const n = 20000
 	fs, cols := mixedRows(n)
 	b := NewBins(fs, cols, 2)
 	if len(b.joints) >= len(fs)/2 {
 		t.Fatalf("%d columns for %d features", len(b.joints), len(fs))
 	}
+	checkColumns(t, b, cols)
+	for _, first := range []int{0, 3, 9} {
+		b = newBins(fs[:first], cols[:first], nil)
+		b.rows = n
+		checkColumns(t, b.extend(fs[first:], cols[first:], newCrew(2)), cols)
+		checkColumns(t, b, cols[:first])
+	}
+}
+
+func checkColumns(t *testing.T, b *Bins, cols [][]float64) {
+	t.Helper()
+	n := b.rows
 	s, grad, idx := newStream(4), make([]pair, n), []int32(nil)
 	for i := range grad {
 		if grad[i] = (pair{s.uniform() - 0.5, s.uniform()}); s.uniform() < 0.7 {
@@ -46,7 +58,7 @@ func TestJointColumns(t *testing.T) {
 	h, m := pool.get(), newMarginals(b)
 	b.build(h, idx, grad, pool, nil)
 	m.fill(b.joints, h)
-	for j := range fs {
+	for j := range cols {
 		want := make([]pair, b.f[j].total())
 		var set binSet
 		var left []int32

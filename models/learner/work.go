@@ -2,7 +2,6 @@ package learner
 
 import (
 	"math"
-	"slices"
 
 	"github.com/rebound-engine/rebound/models"
 )
@@ -34,19 +33,17 @@ func newWork(d *Dataset, folds int, seed uint64, threads int) (*work, error) {
 	}
 	w.fold = foldsOf(d, folds, seed)
 	w.bins = newBins(d.Features, d.X, w.threads)
-	extra, values := armColumns(d)
-	features, cols := slices.Clip(d.Features), slices.Clip(d.X)
-	for k, f := range extra {
-		col := make([]float64, d.Rows())
-		for i, arm := range d.Arm {
-			col[i] = values[arm][k]
-		}
-		features, cols = append(features, f), append(cols, col)
-	}
-	w.armValues = values
 	w.armBins = w.bins
 	if d.Arms() > 1 {
-		w.armBins = newBins(features, cols, w.threads)
+		var features []models.Feature
+		features, w.armValues = armColumns(d)
+		cols := w.columns(len(features))
+		for i, arm := range d.Arm {
+			for k := range cols {
+				cols[k][i] = w.armValues[arm][k]
+			}
+		}
+		w.armBins = w.bins.extend(features, cols, w.threads)
 	}
 	var err error
 	w.chance, err = propensities(w)
