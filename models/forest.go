@@ -1,6 +1,9 @@
 package models
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Forest is a causal forest: every tree's leaf holds one effect per arm, and
 // trees come in groups grown on the same half of the sample (a bag of little
@@ -29,6 +32,15 @@ func (f *Forest) check(features int) error {
 		}
 	}
 	return nil
+}
+
+// ensemble is the mean effects as an ensemble with an output per arm.
+func (f *Forest) ensemble(features []Feature) *Ensemble {
+	e := &Ensemble{Features: features, Outputs: f.Arms, VectorLeaves: true, Average: 1 / float64(len(f.Trees)), Trees: slices.Clone(f.Trees)}
+	for i := range e.Trees {
+		e.Trees[i].Leaf = f.Value[i]
+	}
+	return e
 }
 
 // fill writes the mean effect per arm, then its variance per arm:

@@ -39,14 +39,18 @@ func expectation(t *models.Tree, x []float64, known uint, c int32) float64 {
 }
 
 func shapley(t *models.Tree, x []float64, features, f int) float64 {
-	total := 0.0
+	return shapleyOf(features, f, func(set uint) float64 { return expectation(t, x, set, 0) })
+}
+
+// shapleyOf is the Shapley value of feature f in the game v.
+func shapleyOf(features, f int, v func(set uint) float64) (total float64) {
 	for set := range uint(1) << features {
 		if set>>f&1 != 0 {
 			continue
 		}
 		s := bits.OnesCount(set)
 		weight := math.Gamma(float64(s+1)) * math.Gamma(float64(features-s)) / math.Gamma(float64(features+1))
-		total += weight * (expectation(t, x, set|1<<f, 0) - expectation(t, x, set, 0))
+		total += weight * (v(set|1<<f) - v(set))
 	}
 	return total
 }

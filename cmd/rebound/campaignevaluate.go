@@ -108,6 +108,8 @@ type judged struct {
 	offers    []string // the model's
 	card      []eval.Fact
 	data      *learner.Dataset // the judged rows
+	model     models.Model     // nil if there are several
+	aligned   *learner.Dataset // the judged rows as the model reads them
 	mu        [][]float64      // per row and arm; nil: too few rows
 	predicted *prediction
 	bootstrap eval.Bootstrap
@@ -132,6 +134,9 @@ func (e *campaignEvaluation) evaluate(ctx context.Context) (*eval.Report, error)
 		r.Checks = append(r.Checks, eval.Check{Name: f.Kind + " of " + f.Subject, Words: f.Text, Alarm: f.Kind != "constant"})
 	}
 	if err := j.fill(r); err != nil {
+		return nil, err
+	}
+	if err := j.explain(r); err != nil {
 		return nil, err
 	}
 	return r, e.addTables(r, j, m)
@@ -172,6 +177,7 @@ func (e *campaignEvaluation) prepare(ctx context.Context, m *campaignMapping) (*
 	if j.predicted, err = scoreRows(ctx, model, aligned); err != nil {
 		return nil, fmt.Errorf("model %s: %w", *e.model, err)
 	}
+	j.model, j.aligned = model, aligned
 	return j, nil
 }
 

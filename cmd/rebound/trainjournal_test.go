@@ -52,7 +52,7 @@ type playedShop struct {
 	decideAt time.Time
 	watchAt  time.Time
 	pending  []*profile.Event
-	last     *profile.Event // the last return decided on
+	last     *profile.Event                // the last return decided on
 	truth    map[string]map[string]float64 // by decision and offer: what the offer really adds
 }
 

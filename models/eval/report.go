@@ -20,10 +20,12 @@ type Report struct {
 	// Importance is by falling drop, in the metric named by ImportanceOf.
 	Importance   []Importance `json:"importance,omitempty"`
 	ImportanceOf string       `json:"importance_of,omitempty"`
-	Checks       []Check      `json:"checks,omitempty"`
-	Tables       []Listing    `json:"tables,omitempty"`
-	Level        float64      `json:"level"` // of all intervals; 0 means 0.95
-	Notes        []string     `json:"notes,omitempty"`
+	// Attributions say what moves the model's predictions.
+	Attributions []Attribution `json:"attributions,omitempty"`
+	Checks       []Check       `json:"checks,omitempty"`
+	Tables       []Listing     `json:"tables,omitempty"`
+	Level        float64       `json:"level"` // of all intervals; 0 means 0.95
+	Notes        []string      `json:"notes,omitempty"`
 }
 
 // Fact is a line of a model card.

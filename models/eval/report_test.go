@@ -57,6 +57,7 @@ func sampleReport(t *testing.T) eval.Report {
 			{Feature: "offer.percent", Drop: -0.001, SD: 0.002},
 		},
 		ImportanceOf: "AUC",
+		Attributions: []eval.Attribution{sampleAttribution(t)},
 		Checks: []eval.Check{
 			eval.RatioCheck(must[eval.RatioTest](t)(eval.SampleRatio([]int{1510, 1490}, []float64{1, 1}))),
 			eval.ShiftCheck("score", must[eval.Shift](t)(eval.PSI([]float64{50, 50}, []float64{100, 300}))),
@@ -127,7 +128,7 @@ func TestReportHTML(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"Forest &lt;against&gt;", "Qini: gain over random", "TOC", "Calibration of the effect",
-		"Model card", "Models for percent on purchase", "Published results", "Importance", "Use the model", "prefers-color-scheme: dark", "PSI"} {
+		"Model card", "Models for percent on purchase", "Published results", "Importance", "What moves the effect of percent on purchase", "Use the model", "prefers-color-scheme: dark", "PSI"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
 		}

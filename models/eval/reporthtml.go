@@ -19,6 +19,7 @@ type page struct {
 	Values    []policyPage
 	Levels    []binaryPage
 	Bars      *rowChart
+	SHAP      []attributionPage
 	Alarms    int
 }
 
@@ -58,8 +59,9 @@ func (r Report) WriteHTML(w io.Writer) error {
 		"short3": func(v float64) string { return fmt.Sprintf("%.3g", v) },
 		"signed": func(v float64) string { return fmt.Sprintf("%+.4g", v) },
 		"count":  count, "inc": func(i int) int { return i + 1 },
-		"half": func(a, b float64) float64 { return (a + b) / 2 },
-		"add":  func(a, b float64) float64 { return a + b },
+		"half":  func(a, b float64) float64 { return (a + b) / 2 },
+		"add":   func(a, b float64) float64 { return a + b },
+		"moved": movement, "moves": signedMovement,
 	}).Parse(reportTemplate)
 	if err != nil {
 		return fmt.Errorf("write report %q as html: %w", r.Title, err)
@@ -89,6 +91,9 @@ func (r Report) page() page {
 	if len(r.Importance) > 0 {
 		c := importanceChart(r.Importance, r.ImportanceOf)
 		p.Bars = &c
+	}
+	for i, a := range r.Attributions {
+		p.SHAP = append(p.SHAP, newAttributionPage(i, a))
 	}
 	for _, c := range r.Checks {
 		if c.Alarm {

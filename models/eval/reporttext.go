@@ -25,6 +25,9 @@ func (r Report) WriteText(w io.Writer) error {
 		t.listing(l)
 	}
 	t.importance(r)
+	for _, a := range r.Attributions {
+		t.attribution(a)
+	}
 	t.checks(r.Checks)
 	if err := t.done(); err != nil {
 		return r.textError(err)

@@ -115,11 +115,21 @@ func (r *resolver) copy(node int32) int32 {
 	}
 	at := len(r.to.nodes)
 	r.to.nodes = append(r.to.nodes, r.from.nodes[node])
-	r.nodeCover = append(r.nodeCover, r.from.cover[node])
+	r.nodeCover = append(r.nodeCover, 0)
 	left := r.copy(r.from.nodes[node].left)
 	right := r.copy(r.from.nodes[node].right)
 	r.to.nodes[at].left, r.to.nodes[at].right = left, right
+	r.nodeCover[at] = r.cover(left) + r.cover(right)
 	return int32(at)
+}
+
+// cover is the training weight that passed what was copied to a reference: splits
+// between arms are gone, so that a node's is that of its children.
+func (r *resolver) cover(node int32) float64 {
+	if node < 0 {
+		return r.leafCover[^node]
+	}
+	return r.nodeCover[node]
 }
 
 // fitLinearS fits levels of all arms together: common slopes, arm intercepts
