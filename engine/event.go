@@ -59,19 +59,3 @@ type Attributes struct {
 	Consent       *bool
 	Household     string
 }
-
-// ProfileView is what is known of a customer at one time.
-type ProfileView struct {
-	Customer  profile.Identity
-	Version   store.Position // the log position it includes
-	LastEvent time.Time      // zero if nothing has happened
-	Features  []ProfileFeature
-}
-
-// ProfileFeature is one row of the feature table with its value.
-type ProfileFeature struct {
-	Variable
-	Missing  bool
-	Unit     string
-	Security bool // used also without consent
-}

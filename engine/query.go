@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/rebound-engine/rebound/engine/profile"
-	"github.com/rebound-engine/rebound/rules"
 	"github.com/rebound-engine/rebound/store"
 )
 
@@ -261,51 +259,4 @@ func erasureRequest(payload []byte) (id string) {
 		return ""
 	}
 	return id
-}
-
-// Profile computes what is known of a customer at a business time; the zero
-// time is now. Money is in the currency of the company's policy. The error
-// wraps ErrNotFound for a customer nobody has seen.
-func (e *Engine) Profile(ctx context.Context, id profile.Identity, asOf time.Time) (*ProfileView, error) {
-	s := e.active.Load()
-	if s == nil {
-		return nil, fmt.Errorf("profile: %w", ErrNoBundle)
-	}
-	plan := s.scopes[""]
-	if asOf.IsZero() {
-		asOf = e.businessNow(e.opts.Clock())
-	}
-	req := &Request{Customer: []profile.Identity{id}, Currency: plan.Currency, Consent: ConsentGranted, AsOf: asOf, DryRun: true}
-	t, err := e.begin(ctx, s, req)
-	if err != nil {
-		return nil, fmt.Errorf("profile: %w", err)
-	}
-	defer t.end()
-	if err := t.identify(); err != nil {
-		return nil, err
-	}
-	if err := t.look(nil); err != nil {
-		return nil, fmt.Errorf("profile: %w", err)
-	}
-	if !t.seen.View().Known() {
-		return nil, fmt.Errorf("profile: %w", ErrNotFound)
-	}
-	t.d.Consent = true
-	return t.profileView(), nil
-}
-
-func (t *task) profileView() *ProfileView {
-	v := &ProfileView{Customer: t.d.Customer, Version: store.Position(t.d.Provenance.ProfileVersion)}
-	v.LastEvent, _ = t.seen.View().Newest()
-	t.setFeatures()
-	for i := range t.snap.logged {
-		l := &t.snap.logged[i]
-		if !strings.HasPrefix(l.source.Name, "customer.") {
-			continue
-		}
-		f := ProfileFeature{Unit: l.source.Unit, Security: l.source.Purpose == rules.PurposeSecurity, Variable: Variable{Name: l.source.Name, Type: l.typ, Purpose: uint8(l.source.Purpose)}}
-		f.Missing = !l.read(t.frame, &f.Variable)
-		v.Features = append(v.Features, f)
-	}
-	return v
 }

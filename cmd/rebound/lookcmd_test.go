@@ -72,6 +72,24 @@ func TestProfileJournalBudget(t *testing.T) {
 	}
 }
 
+// TestProfileBeforePolicies: events make profiles, in the currency they are in, and nothing warns of policies that are not needed.
+func TestProfileBeforePolicies(t *testing.T) {
+	s := newShop(t, shopTable)
+	putFile(t, s.mapping, strings.Replace(shopMapping, "currency: USD", "currency: EUR", 1))
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{s.args(), "recorded 3"},
+		{[]string{"profile", "get", "shop:anna", "--store", s.store}, "customer.spend_lifetime 44.98 money personal"},
+	} {
+		out, errOut, code := cli(t, c.args...)
+		if code != exitOK || errOut != "" || !strings.Contains(squeeze(out), c.want) {
+			t.Errorf("%q: exit %d, lacks %q\n%s%s", c.args, code, c.want, out, errOut)
+		}
+	}
+}
+
 // queries asks for 5 decisions of one customer, 3 of them offers.
 func queries(t *testing.T, on func(...string) []string) {
 	t.Helper()

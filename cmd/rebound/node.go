@@ -14,6 +14,7 @@ import (
 
 	"github.com/rebound-engine/rebound/engine"
 	"github.com/rebound-engine/rebound/internal/live"
+	"github.com/rebound-engine/rebound/models/registry"
 	"github.com/rebound-engine/rebound/rules"
 	"github.com/rebound-engine/rebound/server"
 	"github.com/rebound-engine/rebound/store"
@@ -33,14 +34,29 @@ type nodeConfig struct {
 	Programs         string        // folder of programs that bundles may start as model processes; empty: none
 	Server           server.Config // listeners and limits
 	RetentionDays    int           // how long the journal is kept; 0: for ever
-	LogFormat        string        // "text" or "json"
-	LogLevel         string
-	secrets          *secrets            // instead of Keys
-	storage          badgerstore.Options // settings of the store that have no flag
+	// What the journal has to prove before a model is promoted.
+	PromotionDecisions int     // with complete outcomes, at least
+	PromotionDays      int     // that they span, at least
+	PromotionMaxLoss   float64 // of a challenger: money per decision that it may lose at worst
+	LogFormat          string  // "text" or "json"
+	LogLevel           string
+	secrets            *secrets            // instead of Keys
+	storage            badgerstore.Options // settings of the store that have no flag
 }
 
 func defaultNodeConfig() nodeConfig {
-	return nodeConfig{Store: "rebound-store", Clock: "wall", Journal: "lossless", LogFormat: "text", LogLevel: "info", Server: server.DefaultConfig()}
+	gate := registry.DefaultGate()
+	return nodeConfig{
+		Store: "rebound-store", Clock: "wall", Journal: "lossless", LogFormat: "text", LogLevel: "info", Server: server.DefaultConfig(),
+		PromotionDecisions: gate.MinRows, PromotionDays: gate.MinDays, PromotionMaxLoss: gate.MaxLoss,
+	}
+}
+
+// gate is what the journal has to prove before a model is promoted.
+func (c *nodeConfig) gate() registry.Gate {
+	g := registry.DefaultGate()
+	g.MinRows, g.MinDays, g.MaxLoss = c.PromotionDecisions, c.PromotionDays, c.PromotionMaxLoss
+	return g
 }
 
 // validate reports everything that is wrong, by setting.
@@ -59,6 +75,9 @@ func (c *nodeConfig) validate() error {
 	}
 	if c.RetentionDays < 0 || c.RetentionDays > maxRetentionDays {
 		errs = append(errs, fmt.Errorf("retention_days: %d is none of 0 (for ever) to %d", c.RetentionDays, maxRetentionDays))
+	}
+	if c.PromotionDecisions < 1 || c.PromotionDays < 0 || !(c.PromotionMaxLoss >= 0) {
+		errs = append(errs, errors.New("promotion_decisions, promotion_days, promotion_max_loss: at least one decision, no negative days, no negative loss"))
 	}
 	oneOf("clock", c.Clock, "wall", "events")
 	oneOf("journal", c.Journal, "lossless", "bounded")
@@ -116,6 +135,9 @@ func openNode(ctx context.Context, cfg nodeConfig, log *slog.Logger) (*node, err
 		old.engine.Store(n.engine)
 		n.server, err = server.New(cfg.Server, n.services(cfg.Strict), log, n.registry)
 	}
+	if err == nil {
+		err = n.registry.Register(newModelMetrics(n.engine, log))
+	}
 	if err != nil {
 		return nil, errors.Join(err, n.models.Close(), n.store.Close())
 	}
@@ -134,6 +156,7 @@ func newEngine(cfg nodeConfig, s store.Store, ledger *engine.Ledger, models *liv
 	return engine.New(engine.Options{
 		Store: s, Ledger: ledger, EventClock: cfg.Clock == "events",
 		Salt: string(keys.Salt), SaltName: keys.SaltName, TokenKeys: tokens, OpenModel: models.Open,
+		OpenArtifact: live.OpenArtifact, Gate: cfg.gate(),
 	})
 }
 
@@ -170,18 +193,13 @@ func (n *node) loadPolicies(ctx context.Context, cfg nodeConfig, log *slog.Logge
 		return nil, err
 	}
 	p := live.New(n.engine, log, opts...)
-	resumed, err := p.Resume(ctx)
-	if err != nil {
+	if _, err := p.Resume(ctx); err != nil {
 		return nil, fmt.Errorf("resume policies from the log: %w", err)
 	}
-	switch {
-	case cfg.Policies != "":
-		err = p.Directory(ctx, cfg.Policies)
-	case !resumed:
-		log.Warn("no policies yet: every Decide is refused until a bundle is activated")
-	}
-	if err != nil {
-		return nil, err
+	if cfg.Policies != "" {
+		if err := p.Directory(ctx, cfg.Policies); err != nil {
+			return nil, err
+		}
 	}
 	if cfg.Watch {
 		p.Watch(cfg.Policies)
@@ -190,7 +208,7 @@ func (n *node) loadPolicies(ctx context.Context, cfg nodeConfig, log *slog.Logge
 }
 
 func (n *node) services(strict bool) server.Services {
-	s := server.Services{Decisions: n.engine, Events: n.engine, Profiles: n.engine, Journal: n.engine, Budgets: n.engine, Policies: n.policies}
+	s := server.Services{Decisions: n.engine, Events: n.engine, Profiles: n.engine, Journal: n.engine, Budgets: n.engine, Policies: n.policies, Models: n.engine}
 	if strict {
 		s.Decisions = strictDecisions{n.engine}
 	}

@@ -53,6 +53,9 @@ func serveFlags(f *pflag.FlagSet, cfg *nodeConfig) {
 	f.StringVar(&cfg.Keys, "keys", cfg.Keys, "secrets for draws and tokens (default: keys.json in the store folder, made at the first start)")
 	f.BoolVar(&cfg.Strict, "strict-scopes", cfg.Strict, "refuse unknown scopes instead of using their nearest ancestor")
 	f.StringVar(&cfg.Programs, "allow-process-models", cfg.Programs, "folder whose programs bundles may start as model processes; empty for none")
+	f.IntVar(&cfg.PromotionDecisions, "promotion-decisions", cfg.PromotionDecisions, "decisions with complete outcomes that have to prove a model before it is promoted")
+	f.IntVar(&cfg.PromotionDays, "promotion-days", cfg.PromotionDays, "days these decisions have to span")
+	f.Float64Var(&cfg.PromotionMaxLoss, "promotion-max-loss", cfg.PromotionMaxLoss, "money per decision a challenger may lose at worst")
 	f.StringVar(&cfg.LogFormat, "log-format", cfg.LogFormat, "text or json")
 	f.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "debug, info, warn or error")
 	s := &cfg.Server
@@ -143,6 +146,9 @@ func (a *app) serve(cmd *cobra.Command, cfg nodeConfig) error {
 	}
 	if err := n.server.Listen(cmd.Context()); err != nil {
 		return joinClose(err, n)
+	}
+	if _, active := n.engine.Active(); !active {
+		log.Warn("no policies yet: every Decide is refused until a bundle is activated")
 	}
 	log.Info("serving", "address", addrText(n.server.Addr()), "socket", cfg.Server.Socket, "metrics", addrText(n.server.MetricsAddr()),
 		"store", cfg.Store, "journal", cfg.Journal, "pid", os.Getpid(), "version", readBuildInfo().Version)

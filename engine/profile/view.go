@@ -60,6 +60,22 @@ func (v View) Points() int64 {
 	return int64(le.Uint64(v.b[offPoints:]))
 }
 
+// Currency is that of the newest day with money; empty if there is none.
+func (v View) Currency() string {
+	for i := v.days() - 1; i >= 0; i-- {
+		if c := v.day(i).currency(); c != 0 {
+			return unpackCurrency(c)
+		}
+	}
+	return ""
+}
+
+// unpackCurrency undoes packCurrency.
+func unpackCurrency(packed uint16) string {
+	letter := func(shift int) byte { return 'A' - 1 + byte(packed>>shift&31) }
+	return string([]byte{letter(10), letter(5), letter(0)})
+}
+
 // text reads a string in place: records do not change, so it is safe to share.
 func (v View) text(at, n int) string {
 	if n == 0 {
