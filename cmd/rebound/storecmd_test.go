@@ -20,6 +20,11 @@ func TestStoreCheck(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, out)
 		}
 	}
+	for name, v := range decoded[map[string]any](t, "store", "check", s.store) {
+		if name != strings.ToLower(name) || v == nil {
+			t.Errorf("json: %s is %v", name, v)
+		}
+	}
 	segment := slices.Min(segments(t, s.store))
 	data := fileText(t, segment)
 	at := strings.Index(data, "customer-1234")

@@ -19,21 +19,22 @@ const maxProblems = 100
 
 // Report is what Check found.
 type Report struct {
-	First, Last store.Position
-	Segments    int
-	Entries     int // kept
-	Erased      int // entries whose subject was erased
-	Records     int
-	Terms       int
+	First    store.Position `json:"first"`
+	Last     store.Position `json:"last"`
+	Segments int            `json:"segments"`
+	Entries  int            `json:"entries"` // kept
+	Erased   int            `json:"erased"`  // entries whose subject was erased
+	Records  int            `json:"records"`
+	Terms    int            `json:"terms"`
 	// Checkpoint is the position after which the next Open replays.
-	Checkpoint store.Position
+	Checkpoint store.Position `json:"checkpoint"`
 	// Refolded says that every record was compared with a refolding of the
 	// whole log; it needs a Fold and a log from position 1.
-	Refolded bool
+	Refolded bool `json:"refolded"`
 	// Cut is what the next Open would cut from the end of the log; nil if nothing.
-	Cut *commitlog.Cut
+	Cut *commitlog.Cut `json:"cut,omitempty"`
 	// Problems say where and what, at most 100.
-	Problems []string
+	Problems []string `json:"problems"`
 }
 
 // OK reports whether nothing was found.
@@ -68,7 +69,7 @@ func check(ctx context.Context, dir string, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer func() { _ = l.release() }()
-	r := new(Report)
+	r := &Report{Problems: []string{}}
 	log, cut, err := commitlog.Verify(ctx, filepath.Join(dir, logFolder), commitlog.Options{FS: o.FS, SegmentSize: o.SegmentSize})
 	if errors.Is(err, store.ErrCorrupt) {
 		r.problem("%v", err)

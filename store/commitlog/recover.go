@@ -15,9 +15,10 @@ import (
 // Cut says what recovery took away from the last segment: the remains of a
 // group that was being written when the process ended, never acknowledged in lossless mode.
 type Cut struct {
-	File     string
-	From, To int64          // the bytes that were zeroed
-	Position store.Position // the first position lost, which will be given out again
+	File     string         `json:"file"`
+	From     int64          `json:"from"` // the bytes that were zeroed
+	To       int64          `json:"to"`
+	Position store.Position `json:"position"` // the first position lost, which will be given out again
 }
 
 // Open opens the log in dir, creating it if there is none, and verifies every
