@@ -43,42 +43,6 @@ func (f *Forest) ensemble(features []Feature) *Ensemble {
 	return e
 }
 
-// fill writes the mean effect per arm, then its variance per arm:
-// between-group variance less what trees within a group explain, shrunk.
-func (f *Forest) fill(x, out []float64) {
-	k := f.Arms
-	mean, second := out[:k], out[k:]
-	clear(out)
-	var groupBuf, withinBuf [MaxUpliftOutputs / 2]float64
-	within := withinBuf[:k] // Σ of squared tree values
-	group := groupBuf[:k]
-	for at := 0; at < len(f.Trees); at += f.Group {
-		clear(group)
-		for t := at; t < at+f.Group; t++ {
-			leaf := int(f.Trees[t].leafOf(x)) * k
-			for a, v := range f.Value[t][leaf : leaf+k] {
-				group[a] += v
-				within[a] += v * v
-			}
-		}
-		for a, v := range group {
-			mean[a] += v
-			second[a] += v * v
-		}
-	}
-	n, g := float64(len(f.Trees)), float64(f.Group)
-	groups := n / g
-	for a := range mean {
-		m := mean[a] / n
-		between := second[a]/(g*g*groups) - m*m
-		noise := (within[a]/n - second[a]/(g*g*groups)) / (g - 1)
-		v := f.PriorVariance[a]
-		raw := max(between-noise, 0)
-		mean[a] = m
-		second[a] = (groups*raw + ForestPriorGroups*v) / (groups + ForestPriorGroups)
-	}
-}
-
 // ForestPriorGroups is the weight of PriorVariance, in groups.
 const ForestPriorGroups = 25
 

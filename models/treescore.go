@@ -18,41 +18,6 @@ func newTreeScorer(m *Ensemble, features int) (*Scorer, error) {
 	return NewScorer(m)
 }
 
-// leafOf walks a checked tree of the native kind: NodeMissingNaN and
-// categories only. Forests need the leaf, not a sum.
-func (t *Tree) leafOf(x []float64) int32 {
-	if len(t.Feature) == 0 {
-		return 0
-	}
-	node := int32(0)
-	for node >= 0 {
-		v := x[t.Feature[node]]
-		left := v <= t.Threshold[node]
-		if v != v || t.Flags[node]&NodeCategorical != 0 {
-			left = t.leftSpecial(node, v)
-		}
-		if left {
-			node = t.Left[node]
-		} else {
-			node = t.Right[node]
-		}
-	}
-	return ^node
-}
-
-// leftSpecial decides a missing value or a category.
-func (t *Tree) leftSpecial(node int32, v float64) bool {
-	if v != v {
-		return t.Flags[node]&NodeDefaultLeft != 0
-	}
-	words := t.CatWords[node]
-	if v < 0 || v >= float64(words)*32 {
-		return false
-	}
-	k := int32(v)
-	return t.CatBits[t.CatOffset[node]+k>>5]>>(k&31)&1 != 0
-}
-
 // checkNativeTree refuses what would loop, read outside or miss a leaf: children
 // lie behind their parent, and every node and leaf has one parent.
 func checkNativeTree(t *Tree, features, leaves int) error {

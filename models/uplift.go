@@ -121,7 +121,7 @@ type UpliftSpec struct {
 type scorer struct {
 	linear *Linear
 	trees  *Scorer
-	forest *Forest
+	forest *forestScorer
 	width  int
 }
 
@@ -165,7 +165,8 @@ func newScorer(p Predictor, features []Feature) (scorer, error) {
 		t, err := newTreeScorer(p.Trees, len(features))
 		return scorer{trees: t, width: p.Trees.Outputs}, err
 	case p.Forest != nil && p.Linear == nil && p.Trees == nil:
-		return scorer{forest: p.Forest, width: 2 * p.Forest.Arms}, p.Forest.check(len(features))
+		f, err := newForestScorer(p.Forest, features)
+		return scorer{forest: f, width: 2 * p.Forest.Arms}, err
 	}
 	return scorer{}, errors.New("want exactly one of linear, trees, forest")
 }
