@@ -164,7 +164,7 @@ func TestServeFlagsAreTheSettings(t *testing.T) {
 		if f.DefValue != f.Value.String() || f.Usage == "" {
 			t.Errorf("--%s: default %q, value %q, usage %q", f.Name, f.DefValue, f.Value, f.Usage)
 		}
-		other := map[string]string{"string": "other", "bool": "true", "int": "12345", "uint32": "12345", "duration": "12345s", "stringSlice": "a,b", "stringArray": "a"}[f.Value.Type()]
+		other := map[string]string{"string": "other", "bool": "true", "int": "12345", "float64": "12345", "uint32": "12345", "duration": "12345s", "stringSlice": "a,b", "stringArray": "a"}[f.Value.Type()]
 		if err := f.Value.Set(other); err != nil {
 			t.Errorf("--%s: %v", f.Name, err)
 		}
