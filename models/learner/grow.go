@@ -36,6 +36,8 @@ type growLeaf struct {
 	onLeft   bool
 }
 
+func (o *growLeaf) rows() int { return o.to - o.from }
+
 // grower holds what growing trees on one set of gradients needs.
 type grower struct {
 	bins      *Bins
@@ -107,14 +109,20 @@ func (g *grower) root() growLeaf {
 // What cutting a leaf gives does not depend on when that happens.
 func (g *grower) ahead(open []growLeaf, best int) []int {
 	ks := []int{best}
+	if g.threads.hands() == 1 || open[best].rows() < aheadRows {
+		return ks
+	}
 	for k := range open {
-		if k != best && open[k].halves == nil && open[k].best.gain > 0 {
+		if o := &open[k]; k != best && o.halves == nil && o.best.gain > 0 && o.rows() >= aheadRows {
 			ks = append(ks, k)
 		}
 	}
 	slices.SortStableFunc(ks[1:], func(a, b int) int { return cmp.Compare(open[b].best.gain, open[a].best.gain) })
 	return ks[:min(len(ks), g.threads.hands(), g.leaves-len(open))]
 }
+
+// aheadRows is the least size of a leaf whose cut another hand is asked for.
+const aheadRows = 2048
 
 // split makes leaf k a node: its left half keeps the number, the right one
 // gets the next.
@@ -181,7 +189,7 @@ func (g *grower) cut(o *growLeaf, more bool) {
 		return
 	}
 	small, large := l, r
-	if r.to-r.from < l.to-l.from {
+	if r.rows() < l.rows() {
 		small, large = r, l
 	}
 	small.hist = g.pool.get()
