@@ -49,7 +49,11 @@ func (c *Candidate) String() string {
 		return fmt.Sprintf("%s-linear ridge=%g", c.Method, c.Linear.Ridge)
 	}
 	b := c.Boost
-	return fmt.Sprintf("%s-boost trees=%d leaves=%d rate=%g min_rows=%d lambda=%g", c.Method, b.Trees, b.Leaves, b.LearningRate, b.MinRows, b.Lambda)
+	out := fmt.Sprintf("%s-boost trees=%d leaves=%d rate=%g min_rows=%d lambda=%g", c.Method, b.Trees, b.Leaves, b.LearningRate, b.MinRows, b.Lambda)
+	if b.RowFraction > 0 || b.ColumnFraction > 0 {
+		out += fmt.Sprintf(" rows=%g columns=%g", b.RowFraction, b.ColumnFraction)
+	}
+	return out
 }
 
 func (c *Candidate) check() error {
@@ -70,14 +74,18 @@ func (c *Candidate) check() error {
 }
 
 // DefaultCandidates is the field of a tournament for n rows of the given unit,
-// from simple to complex: among candidates that the data cannot tell apart the
-// tournament takes the first.
+// from simple to complex: where the data cannot tell candidates apart the
+// tournament takes the first. The class transformation, a baseline, comes last.
 func DefaultCandidates(n int, unit string) []Candidate {
 	coarse := max(20, n/160)
 	fine := max(20, n/1000)
 	forestLeaf := min(max(10, n/800), 200)
 	boost := func(trees, leaves, minRows int) BoostSettings {
 		return BoostSettings{Trees: trees, Leaves: leaves, LearningRate: 0.05, MinRows: minRows, Lambda: 1}
+	}
+	sampled := func(b BoostSettings) BoostSettings {
+		b.RowFraction, b.ColumnFraction = 0.5, 0.5
+		return b
 	}
 	large, deep := 200, 16
 	if n >= 50_000 {
@@ -91,14 +99,15 @@ func DefaultCandidates(n int, unit string) []Candidate {
 		{Name: "t-linear", Method: MethodT, Base: BaseLinear, Linear: linear},
 		{Name: "x-linear", Method: MethodX, Base: BaseLinear, Linear: linear},
 		{Name: "r-linear", Method: MethodR, Base: BaseLinear, Linear: linear},
-		{Name: "s-boost-small", Method: MethodS, Base: BaseBoost, Boost: boost(200, 4, coarse)},
 		{Name: "dr-boost", Method: MethodDR, Base: BaseBoost, Boost: boost(30, 3, coarse)},
 		{Name: "r-boost", Method: MethodR, Base: BaseBoost, Boost: boost(50, 4, coarse)},
 		{Name: "x-boost-small", Method: MethodX, Base: BaseBoost, Boost: boost(60, 4, coarse)},
+		{Name: "s-boost-small", Method: MethodS, Base: BaseBoost, Boost: boost(200, 4, coarse)},
 		{Name: "forest-coarse", Method: MethodForest, Forest: &ForestSettings{Trees: 200, MinLeaf: 8 * forestLeaf}},
 		{Name: "forest", Method: MethodForest, Forest: &ForestSettings{Trees: 200, MinLeaf: forestLeaf}},
 		{Name: "x-boost-large", Method: MethodX, Base: BaseBoost, Boost: boost(large/2, deep/2, fine)},
 		{Name: "s-boost-large", Method: MethodS, Base: BaseBoost, Boost: boost(large, deep, fine)},
+		{Name: "t-boost", Method: MethodT, Base: BaseBoost, Boost: sampled(boost(200, 8, fine))},
 		{Name: "t-boost-large", Method: MethodT, Base: BaseBoost, Boost: boost(large, deep, fine)},
 	}
 	if unit == "probability" {

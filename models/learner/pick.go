@@ -1,6 +1,7 @@
 package learner
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -45,10 +46,10 @@ func (m *match) pick() (*choice, error) {
 
 // settle decides among the choices that the data cannot tell from the best of
 // the field: a paired test at 95 % (in the spirit of the one-standard-error
-// rule of Breiman et al. 1984). Of those, the simplest
-// linear one and the best one built from trees are averaged: they err in
-// different ways, and data that cannot tell them apart has no better word.
-// The blend wins only where it beats every single candidate clearly.
+// rule of Breiman et al. 1984). Where a linear one is among them, the data are
+// too weak to tell how complex the effects are: the simplest linear one and the
+// simplest one built from trees are averaged, which err in different ways.
+// Where none is, the best wins, be it the blend.
 func (m *match) settle(field []*choice) *choice {
 	best := field[0]
 	for _, c := range field[1:] {
@@ -58,26 +59,22 @@ func (m *match) settle(field []*choice) *choice {
 	}
 	var linear, trees *choice
 	for _, c := range field {
-		if len(c.members) > 1 || c != best && m.clearlyWorse(c.verdict, best.verdict) {
-			continue
-		}
 		switch {
+		case len(c.members) > 1 || c != best && m.clearlyWorse(c.verdict, best.verdict):
 		case c.members[0].Base == BaseLinear:
-			if linear == nil {
-				linear = c
-			}
-		case trees == nil || m.figure(c.verdict) > m.figure(trees.verdict):
-			trees = c
+			linear = cmp.Or(linear, c)
+		default:
+			trees = cmp.Or(trees, c)
 		}
 	}
 	switch {
-	case linear != nil && trees != nil && !m.spec.NoBlend:
-		return m.average(linear, trees)
-	case best.members[0].Base == BaseLinear && linear != nil:
+	case linear == nil:
+		return best
+	case trees == nil:
 		return linear
-	case trees != nil:
-		return trees
-	case linear != nil:
+	case !m.spec.NoBlend:
+		return m.average(linear, trees)
+	case best.members[0].Base == BaseLinear:
 		return linear
 	}
 	return best

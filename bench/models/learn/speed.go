@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/rebound-engine/rebound/models/learner"
@@ -12,7 +14,7 @@ import (
 // speed times one boosted model (100 trees of 31 leaves, binning included) and
 // a causal forest on Hillstrom, to be read beside the peers' times of the same run.
 func speed(ctx context.Context, o options, out io.Writer) error {
-	f, err := o.open("hillstrom", "hillstrom_minethatdata_2008.csv.gz")
+	f, err := os.Open(filepath.Join(o.data, "data", "hillstrom", "hillstrom_minethatdata_2008.csv.gz"))
 	if err != nil {
 		return err
 	}

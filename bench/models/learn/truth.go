@@ -1,10 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rebound-engine/rebound/models"
@@ -12,39 +20,91 @@ import (
 	"github.com/rebound-engine/rebound/models/learner/synth"
 )
 
-// best are the smallest errors of the effect that Python peers reach on each
-// generator at 10,000 and 100,000 rows.
-var best = map[string][2]float64{"A": {0.1144, 0.0763}, "B": {0.1667, 0.0878}, "C": {0.0975, 0.0902}, "D": {0.3445, 0.2038}, "retail": {0.0481, 0.0327}}
-
-// truth runs the tournament where effects are known.
+// truth runs the tournament where effects are known and prints what published
+// learners reached on the same rows.
 func truth(ctx context.Context, o options, out io.Writer) error {
-	ratio, sets := 0.0, []string{"A", "B", "C", "D"}
-	at := 0
-	if o.rows >= 50000 {
-		at = 1
+	peers, err := readPeers(filepath.Join(o.data, "testdata", "reference", "synthetic_reference.csv"), o.rows)
+	if err != nil {
+		return err
 	}
-	for _, set := range append(sets, "retail") {
-		pehe, policy, cover := 0.0, 0.0, 0.0
-		n := float64(o.seeds)
-		for seed := range o.seeds {
-			f, err := truthRun(ctx, o, set, uint64(seed+1), out)
-			if err != nil {
-				return fmt.Errorf("%s, seed %d: %w", set, seed+1, err)
-			}
-			pehe, policy, cover = pehe+f.pehe/n, policy+f.policy/n, cover+f.cover/n
+	var ratios []float64
+	for set := range strings.SplitSeq(o.sets, ",") {
+		mean, err := truthSet(ctx, o, set, out)
+		if err != nil {
+			return err
 		}
-		coverage := "no intervals (-refits)"
+		ours := peer{"tournament", mean.pehe, mean.policy}
+		fmt.Fprintf(out, "%s, %d rows, %d seeds", set, o.rows, o.seeds)
 		if o.refits >= 0 {
-			coverage = fmt.Sprintf("coverage of the 95 %% interval %.3f", cover)
+			fmt.Fprintf(out, ", the 95 %% interval covers %.3f", mean.cover)
 		}
-		fmt.Fprintf(out, "%-6s error of the effect %.4f (best peer %.4f, ratio %.2f)  policy %.2f %% of the oracle  %s\n",
-			set, pehe, best[set][at], pehe/best[set][at], policy, coverage)
-		if set != "retail" {
-			ratio += math.Log(pehe/best[set][at]) / float64(len(sets))
+		fmt.Fprintf(out, "\n  %-26s error of the effect %.4f  policy %.2f %% of the oracle\n", ours.method, ours.pehe, ours.policy)
+		for _, p := range peers[set] {
+			fmt.Fprintf(out, "  %-26s error of the effect %.4f  policy %.2f %% of the oracle\n", p.method, p.pehe, p.policy)
+		}
+		if len(peers[set]) > 0 {
+			ratios = append(ratios, ours.pehe/peers[set][0].pehe)
+			fmt.Fprintf(out, "  ratio to the best peer's error %.2f\n", ratios[len(ratios)-1])
 		}
 	}
-	fmt.Fprintf(out, "geometric mean of the ratios over A to D: %.3f\n", math.Exp(ratio))
+	product := 1.0
+	for _, r := range ratios {
+		product *= math.Pow(r, 1/float64(len(ratios)))
+	}
+	fmt.Fprintf(out, "geometric mean of the ratios: %.3f\n", product)
 	return nil
+}
+
+// truthSet averages over the seeds of one generator.
+func truthSet(ctx context.Context, o options, set string, out io.Writer) (truthFigures, error) {
+	var mean truthFigures
+	n := float64(o.seeds)
+	for seed := range o.seeds {
+		f, err := truthRun(ctx, o, set, uint64(seed+1), out)
+		if err != nil {
+			return mean, fmt.Errorf("%s, seed %d: %w", set, seed+1, err)
+		}
+		mean.pehe, mean.policy, mean.cover = mean.pehe+f.pehe/n, mean.policy+f.policy/n, mean.cover+f.cover/n
+	}
+	return mean, nil
+}
+
+// peer is a published learner's result on a generator.
+type peer struct {
+	method       string
+	pehe, policy float64
+}
+
+// readPeers reads the published results at so many rows, per generator, best
+// first. Methods in brackets know part of the truth and are left out.
+func readPeers(file string, rows int) (map[string][]peer, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	lines, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("published results %s: %w", file, err)
+	}
+	out := map[string][]peer{}
+	for _, l := range lines[1:] {
+		if l[1] != fmt.Sprintf("%dk", rows/1000) || strings.HasPrefix(l[2], "(") {
+			continue
+		}
+		p := peer{method: l[2]}
+		var errs [2]error
+		p.pehe, errs[0] = strconv.ParseFloat(l[4], 64)
+		p.policy, errs[1] = strconv.ParseFloat(l[6], 64)
+		if err := errors.Join(errs[:]...); err != nil {
+			return nil, fmt.Errorf("published results %s: %w", file, err)
+		}
+		out[l[0]] = append(out[l[0]], p)
+	}
+	for _, ps := range out {
+		slices.SortFunc(ps, func(a, b peer) int { return cmp.Compare(a.pehe, b.pehe) })
+	}
+	return out, nil
 }
 
 type truthFigures struct{ pehe, policy, cover float64 }
@@ -127,4 +187,18 @@ func acted(te *synth.Campaign, i int, e []float64, without float64) (gain, oracl
 		return 0, oracle
 	}
 	return gain, oracle
+}
+
+func printTable(out io.Writer, rows []learner.Row, offers []string) {
+	for _, r := range rows {
+		mark := " "
+		if r.Picked {
+			mark = "*"
+		}
+		fmt.Fprintf(out, "%s %-32s policy %.5g gain %+.5f ± %.5f loss %+.6f ± %.6f weight %.2f %.2fs qini", mark, r.Name, r.Policy, r.Gain, r.GainSE, r.Loss, r.LossSE, r.Weight, r.Seconds)
+		for k, q := range r.Qini {
+			fmt.Fprintf(out, " %s %.5f", offers[k], q)
+		}
+		fmt.Fprintln(out, " ", r.Failed)
+	}
 }
