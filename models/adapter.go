@@ -65,12 +65,13 @@ type Adapter struct {
 	armHead   []int // per offer: its head, -1 for no lift
 	anyOffer  int   // the head for offers that the schema does not list, -1 for no lift
 	halfWidth float64
+	sLearner  bool
 	scratch   sync.Pool
 }
 
 // NewAdapter checks that every input can be filled and compiles the functions.
 func NewAdapter(c AdapterConfig) (*Adapter, error) {
-	a := &Adapter{schema: c.Schema, halfWidth: c.HalfWidth, anyOffer: -1}
+	a := &Adapter{schema: c.Schema, halfWidth: c.HalfWidth, sLearner: c.SLearner, anyOffer: -1}
 	if !(c.HalfWidth >= 0) || math.IsInf(c.HalfWidth, 0) {
 		return nil, fmt.Errorf("adapt model: half width %v", c.HalfWidth)
 	}

@@ -26,14 +26,15 @@ var ErrVersion = errors.New("unsupported model artifact version")
 
 // Kinds of native artifacts.
 const (
-	KindPrior  = "prior"  // assumed lifts
-	KindUplift = "uplift" // learned baseline and effects: linear models, boosted trees, forests and their blends
+	KindPrior   = "prior"   // assumed lifts
+	KindAdapted = "adapted" // functions fitted elsewhere: an Adapter of tree ensembles
+	KindUplift  = "uplift"  // learned baseline and effects: linear models, boosted trees, forests and their blends
 )
 
 // Card is the model card: what a model is, what it was trained on and how it
 // was judged. It is written as JSON into the artifact's header.
 type Card struct {
-	Kind     string     `json:"kind"` // KindPrior or KindUplift
+	Kind     string     `json:"kind"` // KindPrior, KindUplift or KindAdapted
 	Name     string     `json:"name,omitempty"`
 	Schema   CardSchema `json:"schema"`
 	Training *Training  `json:"training,omitempty"`
@@ -161,7 +162,7 @@ type nativeModel interface {
 	encodePayload(e *encoder) error
 }
 
-// Encode writes a native model (*Prior, *Uplift) with its card as one
+// Encode writes a native model (*Prior, *Uplift, *Adapter) with its card as one
 // artifact. Kind and schema of the card are taken from the model.
 func Encode(m Model, card Card) ([]byte, error) {
 	n, ok := m.(nativeModel)
@@ -303,6 +304,8 @@ func openPayload(kind string, schema *Schema, payload []byte) (Model, error) {
 		return decodePrior(schema, d)
 	case KindUplift:
 		return decodeUplift(schema, d)
+	case KindAdapted:
+		return decodeAdapter(schema, d)
 	}
 	return nil, fmt.Errorf("%w: unknown kind %q", ErrCorrupt, kind)
 }

@@ -144,6 +144,74 @@ func testModels(t testing.TB) map[string]Model {
 	return map[string]Model{"uplift": u, "prior": constant, "prior over a model": over}
 }
 
+// testAdapter is a T-learner of foreign trees: linear leaves, several outputs, sums in 32 bits.
+func testAdapter(t testing.TB) *Adapter {
+	t.Helper()
+	s := testSchema()
+	tree := func(width int) Tree {
+		tree := Tree{
+			Feature: []int32{0, 1}, Threshold: []float64{3, math.Inf(1)}, Left: []int32{^0, ^1}, Right: []int32{1, ^2},
+			Flags: []uint8{NodeMissingZero | NodeStrict, NodeEqual}, Cover: []float64{5, 3, 2, 2, 1},
+		}
+		for range 3 * width {
+			tree.Leaf = append(tree.Leaf, 0.1*float64(len(tree.Leaf))-0.3)
+		}
+		return tree
+	}
+	linear := tree(1)
+	linear.Linear = []LinearLeaf{{Const: 1}, {Const: 0.5, Features: []int32{0}, Coeffs: []float64{0.1}}, {}}
+	inputs := []Input{{Kind: InputCustomer, Index: 0}, {Kind: InputCustomer, Index: 1}}
+	features := make([]Feature, 2)
+	a, err := NewAdapter(AdapterConfig{
+		Schema: s, Inputs: inputs,
+		Without: Function{Ensemble: &Ensemble{Features: features, Outputs: 2, VectorLeaves: true, Float32: true, Float32Sum: true, Trees: []Tree{tree(2)}, Link: LinkSoftmax}, Output: 1},
+		With: []Function{
+			{Ensemble: &Ensemble{Features: features, Outputs: 1, Base: []float64{0.2}, Average: 0.5, Trees: []Tree{linear, tree(1)}, Link: LinkLogistic, Scale: 2}}, {},
+		},
+		WithInputs: [][]Input{{{Kind: InputArmCode, Codes: []float64{1, 2}, Off: math.NaN()}, inputs[0]}, nil},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestAdapterRoundTrip(t *testing.T) {
+	m := testAdapter(t)
+	b := encoded(t, m)
+	got, card, err := Open(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if card.Kind != KindAdapted || !bytes.Equal(b, encoded(t, got)) {
+		t.Errorf("kind %q, or other bytes", card.Kind)
+	}
+	cands := []Candidate{{Arm: 0}, {Arm: 1}, {Arm: -1}}
+	for _, x := range [][]float64{{5, 1}, {math.NaN(), math.NaN()}, {-1, 2}, {1e-40, math.Inf(1)}} {
+		want, out := make([]Score, 3), make([]Score, 3)
+		if err := errors.Join(m.Score(context.Background(), x, cands, want), got.Score(context.Background(), x, cands, out)); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(want, out) {
+			t.Errorf("at %v: %v after the round trip, %v before", x, out, want)
+		}
+	}
+	rows, err := NewAdapter(AdapterConfig{Schema: testSchema(), Without: Function{Row: func([]float64) (float64, error) { return 0, nil }}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Encode(rows, Card{}); !errors.Is(err, ErrNotPortable) {
+		t.Errorf("a function was encoded: %v", err)
+	}
+}
+
+// hostileModels are all kinds of artifacts.
+func hostileModels(t testing.TB) map[string]Model {
+	all := testModels(t)
+	all["adapted"] = testAdapter(t)
+	return all
+}
+
 func TestArtifactRoundTrip(t *testing.T) {
 	for name, m := range testModels(t) {
 		b := encoded(t, m)
@@ -166,7 +234,7 @@ func TestArtifactRoundTrip(t *testing.T) {
 }
 
 func TestArtifactRefusesDamage(t *testing.T) {
-	for name, m := range testModels(t) {
+	for name, m := range hostileModels(t) {
 		b := encoded(t, m)
 		for n := range b {
 			if _, _, err := Open(b[:n]); !errors.Is(err, ErrCorrupt) {
@@ -199,7 +267,7 @@ func reseal(b []byte) []byte {
 // must score or refuse without panic, and refusing must not allocate much.
 func TestArtifactHostile(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for name, m := range testModels(t) {
+	for name, m := range hostileModels(t) {
 		b := encoded(t, m)
 		start := prologueSize + int(binary.LittleEndian.Uint32(b[12:]))
 		for range 3000 {
@@ -237,7 +305,7 @@ func openCheaply(t testing.TB, name string, b []byte) {
 }
 
 func FuzzOpen(f *testing.F) {
-	for _, m := range testModels(f) {
+	for _, m := range hostileModels(f) {
 		f.Add(encoded(f, m))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -17,6 +17,14 @@ func (e *encoder) u8(v uint8)    { e.b = append(e.b, v) }
 func (e *encoder) u32(v uint32)  { e.b = binary.LittleEndian.AppendUint32(e.b, v) }
 func (e *encoder) f64(v float64) { e.b = binary.LittleEndian.AppendUint64(e.b, math.Float64bits(v)) }
 
+// flag is a bool as one byte.
+func flag(set bool) uint8 {
+	if set {
+		return 1
+	}
+	return 0
+}
+
 func (e *encoder) f64s(v []float64) {
 	e.u32(uint32(len(v)))
 	for _, x := range v {

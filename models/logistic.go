@@ -70,7 +70,7 @@ func (l *Linear) encode(e *encoder) {
 	e.u32(uint32(len(l.Terms)))
 	for _, t := range l.Terms {
 		e.f64(t.Slope)
-		e.u8(logScale(t.Log))
+		e.u8(flag(t.Log))
 		e.f64(t.Missing)
 		e.f64s(t.Levels)
 	}
@@ -103,11 +103,4 @@ func (t *LinearTerm) check(f Feature) error {
 		return fmt.Errorf("feature %q: %d level slopes for %d levels", f.Name, len(t.Levels), len(f.Levels))
 	}
 	return nil
-}
-
-func logScale(log bool) uint8 {
-	if log {
-		return 1
-	}
-	return 0
 }

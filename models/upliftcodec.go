@@ -170,7 +170,7 @@ func decodeTree(d *decoder, leaves bool) Tree {
 		return t
 	}
 	for i := range t.Feature {
-		t.Threshold[i] = d.finite("threshold")
+		t.Threshold[i] = d.f64() // checked with the tree
 		t.Left[i], t.Right[i], t.Flags[i] = int32(d.u32()), int32(d.u32()), d.u8()
 	}
 	t.CatOffset, t.CatWords, t.CatBits = d.i32s("category offsets"), d.i32s("category widths"), d.u32s("category bits")

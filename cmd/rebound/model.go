@@ -14,7 +14,7 @@ import (
 func (a *app) modelCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "model", Short: "Look into model files; register, promote and watch models"}
 	cmd.AddCommand(a.registryCmds()...)
-	cmd.AddCommand(a.modelShowCmd(), a.modelCheckCmd(), a.modelPredictCmd())
+	cmd.AddCommand(a.modelShowCmd(), a.modelCheckCmd(), a.modelConvertCmd(), a.modelPredictCmd())
 	return cmd
 }
 

@@ -46,10 +46,16 @@ func openForeign(path string, data []byte, schema models.Schema) (models.Model, 
 	if err != nil {
 		return nil, err
 	}
-	output, err := predictedOutput(m.Outputs())
+	output, err := PredictedOutput(m.Outputs())
 	if err != nil {
 		return nil, err
 	}
+	return AdaptForeign(m, output, schema)
+}
+
+// AdaptForeign makes an output of a foreign file a model of the schema's outcome
+// and offers; the schema's features are those of the file. See OpenModel.
+func AdaptForeign(m *foreign.Model, output string, schema models.Schema) (*models.Adapter, error) {
 	f, err := m.Function(output)
 	if err != nil {
 		return nil, err
@@ -92,8 +98,8 @@ func foreignSchema(b *rules.Bundle, path string) models.Schema {
 	return s
 }
 
-// predictedOutput picks the chance of the second of two classes, or the only number there is.
-func predictedOutput(outputs []string) (string, error) {
+// PredictedOutput picks the chance of the second of two classes, or the only number there is.
+func PredictedOutput(outputs []string) (string, error) {
 	numbers := slices.DeleteFunc(slices.Clone(outputs), func(o string) bool { return o == "label" || o == "output_label" })
 	switch {
 	case len(numbers) == 1:

@@ -115,6 +115,22 @@ func (m *Model) Ensemble() *models.Ensemble {
 	return p.scorer.Ensemble()
 }
 
+// Beyond says what the model is beyond a sum of trees over its features; "" if
+// it is just that.
+func (m *Model) Beyond() string {
+	switch p := m.program.(type) {
+	case *treeProgram:
+		if p.extend != nil {
+			return "categories are turned into target statistics or one-hot inputs before its trees"
+		}
+		return ""
+	case *linearProgram:
+		return "it is a linear booster, summed in 32 bits"
+	default:
+		return "it is a graph of operators"
+	}
+}
+
 // Trees is the number of trees, 0 if the model has none that it shows.
 func (m *Model) Trees() int {
 	if p, ok := m.program.(*treeProgram); ok {
