@@ -260,21 +260,16 @@ func actor(by string) string {
 // how many decisions have been read; it may be nil.
 func (e *Engine) PromoteModel(ctx context.Context, c *ModelChange, progress func(read int)) (*Career, error) {
 	for {
-		done, proof, err := e.promote(ctx, c, nil)
+		done, needed, err := e.promote(ctx, c, nil)
 		if done != nil || err != nil {
 			return done, err
 		}
-		evidence, err := e.evidence(ctx, proof, progress)
-		if err != nil {
+		if needed.evidence, err = e.evidence(ctx, needed, progress); err != nil {
 			return nil, err
 		}
-		proof.evidence = evidence
-		if done, proof, err = e.promote(ctx, c, proof); done != nil || err != nil {
+		if done, _, err = e.promote(ctx, c, needed); done != nil || err != nil {
 			return done, err
-		}
-		if err := ctx.Err(); err != nil { // the models of the outcome changed meanwhile: the proof was against another one
-			return nil, err
-		}
+		} // else the models of the outcome have changed meanwhile: the proof was against another one
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rebound-engine/rebound/engine/profile"
@@ -389,14 +390,14 @@ func (q *inquiry) judge() (*registry.Evidence, error) {
 
 // why says what was left out.
 func (q *inquiry) why() string {
-	text := ""
+	var parts []string
 	for _, reason := range leftOrder {
 		if n := q.left[reason]; n > 0 {
-			text += fmt.Sprintf(", %d %s", n, reason)
+			parts = append(parts, fmt.Sprintf("%d %s", n, reason))
 		}
 	}
-	if text == "" {
+	if parts == nil {
 		return ""
 	}
-	return " (left out:" + text[1:] + ")"
+	return " (left out: " + strings.Join(parts, ", ") + ")"
 }

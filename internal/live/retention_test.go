@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,7 +46,7 @@ func openDisk(t *testing.T, dir string) *diskWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.engine, err = engine.New(engine.Options{Store: w.store, Ledger: ledger, Salt: "salt", SaltName: "test", TokenKeys: keys, OpenModel: live.OpenModel})
+	w.engine, err = engine.New(engine.Options{Store: w.store, Ledger: ledger, Salt: "salt", SaltName: "test", TokenKeys: keys, OpenModel: live.OpenModel, OpenArtifact: live.OpenArtifact})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,8 +69,27 @@ func (w *diskWorld) decideUntilDropped(t *testing.T, before store.Position, roun
 	}
 }
 
-// TestRetentionKeepsWhatIsInUse: the log drops the activations, and every
-// restart still finds the bundle, its large files, and what the directory showed.
+// employ registers a model of another library and lets it watch.
+func (w *diskWorld) employ(t *testing.T) []engine.RegisteredModel {
+	t.Helper()
+	text := strings.NewReplacer("NAME", "customer.recency_days", "FEATURE", "0", "THRESHOLD", "50").Replace(lightGBM)
+	c, err := w.engine.RegisterModel(t.Context(), &engine.Registration{Artifact: engine.Artifact{Outcome: "purchase", File: "tree.txt", Content: []byte(text)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.engine.PromoteModel(t.Context(), &engine.ModelChange{Digest: c.Digest, To: "shadow", By: "ann"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	all, err := w.engine.Models(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestRetentionKeepsWhatIsInUse: the log drops the activations and the careers of
+// models, and every restart still finds the bundle, its large files, what the
+// directory showed, and the models in their roles.
 func TestRetentionKeepsWhatIsInUse(t *testing.T) {
 	folder, dir, ctx := filepath.Join(t.TempDir(), "store"), t.TempDir(), context.Background()
 	large := bundle(2)
@@ -81,6 +102,7 @@ func TestRetentionKeepsWhatIsInUse(t *testing.T) {
 	if _, _, err := w.Activate(ctx, &server.Change{RequestID: "two", Files: large}); err != nil {
 		t.Fatal(err)
 	}
+	models := w.employ(t)
 	for round := range 3 {
 		last := w.store.Last()
 		w.decideUntilDropped(t, last, fmt.Sprint(round))
@@ -101,6 +123,13 @@ func TestRetentionKeepsWhatIsInUse(t *testing.T) {
 		s, _ := w.Active()
 		if s.Version != 2 || s.Source != server.SourceLog || !bytes.Equal(s.Files["data/notes.txt"], large["data/notes.txt"]) {
 			t.Errorf("round %d: version %d from source %d: the unchanged directory must not win", round, s.Version, s.Source)
+		}
+		if got, err := w.engine.Models(ctx, ""); err != nil || !reflect.DeepEqual(got, models) {
+			t.Errorf("round %d: the models are %+v, %v; were %+v", round, got, err, models)
+		}
+		d, err := w.engine.Decide(ctx, decision(fmt.Sprint("shadowed-", round)))
+		if err != nil || len(d.Shadows) != 1 || d.Shadows[0].Digest != models[0].Digest {
+			t.Errorf("round %d: shadows %+v, %v", round, d.Shadows, err)
 		}
 	}
 	if _, err := w.Rollback(ctx, &server.Change{Digest: ""}); err == nil {
