@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -114,6 +115,21 @@ func names(t testing.TB, dir string) (out []string) {
 	}
 	for _, e := range entries {
 		out = append(out, e.Name())
+	}
+	return out
+}
+
+// holding are the files under a folder that contain a word.
+func holding(t testing.TB, dir, word string) (out []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.Contains(fileText(t, name), word) {
+			out = append(out, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
 }

@@ -58,7 +58,13 @@ func TestProfileJournalBudget(t *testing.T) {
 	}
 
 	refused(t, exitUsage, []string{"--yes"}, on("profile", "erase", "shop:anna")...)
+	if len(holding(t, s.store, "anna")) == 0 || len(holding(t, s.store, "socks")) == 0 {
+		t.Error("the log does not tell of her in the clear: look for something else")
+	}
 	must(t, on("profile", "erase", "shop:anna", "--yes")...)
+	if files := append(holding(t, s.store, "anna"), holding(t, s.store, "socks")...); len(files) > 0 {
+		t.Errorf("files tell of her: %q", files)
+	}
 	refused(t, exitFailed, []string{"NotFound"}, on("profile", "get", "shop:anna")...)
 	if got := must(t, on("journal", "query", "--customer", "shop:anna", "-o", "json")...); strings.Contains(got, "decision_id") {
 		t.Errorf("her decisions are still there:\n%s", got)

@@ -68,6 +68,19 @@ func TestStoreCheckTornEnd(t *testing.T) {
 	mustHold(t, s.store, 600)
 }
 
+// TestStoreCompact takes room away and nothing else.
+func TestStoreCompact(t *testing.T) {
+	s := newShop(t, receipts(300))
+	must(t, s.args()...)
+	got := decoded[compactReport](t, "store", "compact", s.store)
+	if got.Before <= 0 || got.After <= 0 || got.After > got.Before {
+		t.Errorf("%+v", got)
+	}
+	mustHold(t, s.store, 300)
+	refused(t, exitFailed, []string{"no such file"}, "store", "compact", newStore(t))
+	refused(t, exitFailed, []string{"empty"}, "store", "compact", t.TempDir())
+}
+
 func segments(t testing.TB, store string) []string {
 	t.Helper()
 	var out []string

@@ -21,7 +21,7 @@ func bundleMessage(files map[string][]byte) *pb.Bundle {
 	return m
 }
 
-// checkOptions are what a folder is checked with: nothing is written.
+// checkOptions are what a folder is looked after with.
 func checkOptions() badgerstore.Options {
 	return badgerstore.Options{Fold: engine.NewFold(), Machine: engine.NewLedger(), Index: engine.Index}
 }

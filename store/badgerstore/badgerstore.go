@@ -133,6 +133,7 @@ type Store struct {
 	running          sync.WaitGroup
 	users            atomic.Int64 // calls in progress; negative once closed
 	recovery         Recovery
+	compact          bool // rewrite Badger's tables when closing
 }
 
 var _ store.Store = (*Store)(nil)
@@ -225,7 +226,7 @@ func (s *Store) end(err error) error {
 	if errors.Is(err, store.ErrFailed) && errors.Is(logErr, store.ErrFailed) {
 		logErr = nil // said already
 	}
-	err = errors.Join(err, logErr, s.db.Close(), s.lock.release())
+	err = errors.Join(err, logErr, s.closeState(), s.lock.release())
 	if err != nil {
 		return fmt.Errorf("close store %s: %w", s.dir, err)
 	}

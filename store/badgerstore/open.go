@@ -215,7 +215,19 @@ func openBadger(dir string, o Options) (*state, error) {
 	if err := heal(dir, o.Logger); err != nil {
 		return nil, err
 	}
-	db, err := badger.OpenManaged(badger.DefaultOptions(dir).
+	return openState(badgerOptions(dir, o))
+}
+
+func openState(o badger.Options) (*state, error) {
+	db, err := badger.OpenManaged(o)
+	if err != nil {
+		return nil, fmt.Errorf("open badger: %w", err)
+	}
+	return newState(db), nil
+}
+
+func badgerOptions(dir string, o Options) badger.Options {
+	return badger.DefaultOptions(dir).
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
 		WithIndexCacheSize(0).
@@ -226,11 +238,7 @@ func openBadger(dir string, o Options) (*state, error) {
 		WithDetectConflicts(false).
 		WithMetricsEnabled(false).
 		WithNumCompactors(2).
-		WithLogger(badgerLogger{o.Logger}))
-	if err != nil {
-		return nil, fmt.Errorf("open badger: %w", err)
-	}
-	return newState(db), nil
+		WithLogger(badgerLogger{o.Logger})
 }
 
 // badgerLogger passes on what is worth an operator's attention.
