@@ -228,7 +228,7 @@ func (t *task) probabilities() {
 		}
 		if t.draws[i].limited {
 			c.Reason = ReasonExploreLimit
-			c.Detail = fmt.Sprintf("not the best, and its ceiling of %s is above what exploration may risk", t.money(c.Ceiling))
+			c.Detail = "not the best, and its ceiling of " + t.money(c.Ceiling) + " is above what exploration may risk"
 		}
 	}
 }

@@ -106,6 +106,8 @@ func (t *task) assignHoldout() {
 // record is steps 9 to 13: under the customer's and the ledger's lock the draw
 // is made and one entry appended; what fn appended is acknowledged on return.
 func (t *task) record(anew bool) (*Decision, error) {
+	t.d.ID = decisionID(t.req.RequestID)
+	t.encoded = t.snap.appendVariables(t.encoded[:0], t.frame)
 	for {
 		locked := t.e.opts.Clock()
 		d, err := t.recordOnce(anew, locked)
@@ -163,11 +165,10 @@ func (t *task) commit(tx store.Tx, locked time.Time) error {
 		}
 	}
 	t.draw()
-	t.d.ID = decisionID(t.req.RequestID)
 	t.conclude()
 	t.d.Timings.Ledger = t.e.opts.Clock().Sub(locked)
-	entry := decisionEntry{Decision: t.d, ledger: t.change, body: t.body}
-	t.entry = entry.append(t.entry[:0], t.snap, t.frame)
+	entry := decisionEntry{Decision: t.d, ledger: t.change, body: t.body, variables: t.encoded}
+	t.entry = entry.append(t.entry[:0])
 	at, err := tx.Append(store.Header{Kind: KindDecision, Subject: t.d.Subject, Time: milli(t.now)}, t.entry)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -58,6 +59,7 @@ type Engine struct {
 
 	durable  durable      // nil in lossless mode
 	validity atomic.Int64 // longest of the bundles seen, ms
+	wires    sync.Pool    // *wire
 }
 
 // New checks the options. The engine has no bundle until Activate or Resume.
@@ -119,7 +121,7 @@ func (e *Engine) Decide(ctx context.Context, r *Request) (*Decision, error) {
 	if r.DryRun {
 		return e.decide(ctx, s, r, [16]byte{}, true)
 	}
-	body := r.digest()
+	body := e.digest(r)
 	for {
 		c, first := e.calls.enter(r.RequestID, body)
 		if first {
@@ -285,11 +287,15 @@ func holdoutPlace(h *rules.Holdout, unit []byte) float64 {
 	return chance(uint64(bucket.Of(bucket.Hash(h.Salt, []byte(h.ID), unit))))
 }
 
-// digest names the body of a request: everything but nothing left out.
-func (r *Request) digest() [16]byte {
-	var scratch [1 << 10]byte
-	w := wire{scratch[:0]}
-	r.append(&w)
+// digest names the body of a request: all of it.
+func (e *Engine) digest(r *Request) [16]byte {
+	w, ok := e.wires.Get().(*wire)
+	if !ok {
+		w = new(wire)
+	}
+	defer e.wires.Put(w)
+	w.b = w.b[:0]
+	r.append(w)
 	sum := sha256.Sum256(w.b)
 	return [16]byte(sum[:16])
 }

@@ -74,6 +74,8 @@ type decisionEntry struct {
 	*Decision
 	ledger ledgerChange
 	body   [16]byte // digest of the request
+
+	variables []byte // encoded; nil if the decision has them
 }
 
 // ledgerChange is what an entry does to ledger and caps.

@@ -6,13 +6,12 @@ import (
 	"github.com/rebound-engine/rebound/engine/profile"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/rebound-engine/rebound/rules"
 	"github.com/rebound-engine/rebound/store"
 )
 
-// append writes a decision's payload: its variables from the frame, or, read
-// back from a log (s is nil), as the decision has them. Equal decisions give equal bytes.
-func (d *decisionEntry) append(b []byte, s *snapshot, f *rules.Frame) []byte {
+// append writes a decision's payload: its variables as they were encoded, or, read
+// back from a log, as the decision has them. Equal decisions give equal bytes.
+func (d *decisionEntry) append(b []byte) []byte {
 	w := wire{append(b, entryVersion)}
 	if !d.ledger.empty() {
 		at := w.open(decLedger)
@@ -33,9 +32,7 @@ func (d *decisionEntry) append(b []byte, s *snapshot, f *rules.Frame) []byte {
 		w.close(at)
 	}
 	d.appendCircumstances(&w)
-	if s != nil {
-		s.appendVariables(&w, f)
-	}
+	w.b = append(w.b, d.variables...)
 	for i := range d.Variables {
 		at := w.open(decVariable)
 		d.Variables[i].append(&w)

@@ -50,7 +50,7 @@ func fullDecision() *decisionEntry {
 
 func TestDecisionRoundTrip(t *testing.T) {
 	want := fullDecision()
-	payload := want.append(nil, nil, nil)
+	payload := want.append(nil)
 	got, err := parseDecision(&store.Entry{Header: store.Header{Kind: KindDecision, Subject: want.Subject}, Payload: payload})
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func TestDecisionRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(want, got, opts); diff != "" {
 		t.Errorf("the codec changed (-want +got):\n%s", diff)
 	}
-	if again := got.append(nil, nil, nil); !bytes.Equal(again, payload) {
+	if again := got.append(nil); !bytes.Equal(again, payload) {
 		t.Error("equal decisions have two encodings")
 	}
 	head, err := parseDecisionHead(&store.Entry{Payload: payload})
@@ -97,7 +97,7 @@ func TestNumbersRoundTrip(t *testing.T) {
 func TestCanonical(t *testing.T) {
 	base := fullDecision()
 	form := func(d *decisionEntry, e store.Entry) string {
-		e.Kind, e.Payload = KindDecision, d.append(nil, nil, nil)
+		e.Kind, e.Payload = KindDecision, d.append(nil)
 		c, err := Canonical(&e)
 		if err != nil {
 			t.Fatal(err)
@@ -119,7 +119,7 @@ func TestCanonical(t *testing.T) {
 
 func FuzzEntries(f *testing.F) {
 	d := fullDecision()
-	f.Add(KindDecision, d.append(nil, nil, nil))
+	f.Add(KindDecision, d.append(nil))
 	f.Add(KindIncentive, (&incentiveEntry{ledger: d.ledger, event: []byte{1, 2}, token: &redeemToken{"o", 1, 2, 3}}).append(nil))
 	f.Add(KindRepeat, (&repeatEntry{requestID: "r", decisionID: "d"}).append(nil))
 	f.Add(KindActivation, (&Activation{Digest: "x", Files: map[string][]byte{"a": {1}}}).append())
@@ -163,12 +163,12 @@ func FuzzEntries(f *testing.F) {
 
 // reread encodes what was decoded and decodes it again: the same.
 func reread(t *testing.T, d *decisionEntry) {
-	once := d.append(nil, nil, nil)
+	once := d.append(nil)
 	again, err := parseDecision(&store.Entry{Payload: once})
 	if err != nil {
 		t.Fatalf("what was written is not read: %v", err)
 	}
-	if twice := again.append(nil, nil, nil); !bytes.Equal(once, twice) {
+	if twice := again.append(nil); !bytes.Equal(once, twice) {
 		t.Errorf("%x\nis read and written as\n%x", once, twice)
 	}
 }

@@ -50,6 +50,7 @@ type scratch struct {
 	gross    []float64  // by candidate: value of goals before shadow prices
 	lower    []float64
 	entry    []byte
+	encoded  []byte    // the variables, as the entry has them
 	verdicts []verdict // of rules that read no candidate field
 }
 

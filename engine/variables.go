@@ -67,11 +67,12 @@ var numberedVariables = sync.OnceValue(func() map[uint64]rules.Variable {
 	return out
 })
 
-// appendVariables writes what is set in a frame into a decision's entry.
-func (s *snapshot) appendVariables(w *wire, f *rules.Frame) {
+// appendVariables writes what is set in a frame as the fields of a decision's entry.
+func (s *snapshot) appendVariables(b []byte, f *rules.Frame) []byte {
+	w := wire{b}
 	for i := range s.logged {
 		if l := &s.logged[i]; l.number == 0 {
-			l.append(w, f)
+			l.append(&w, f)
 		}
 	}
 	at := w.open(decNumbers)
@@ -83,6 +84,7 @@ func (s *snapshot) appendVariables(w *wire, f *rules.Frame) {
 		}
 	}
 	w.close(at)
+	return w.b
 }
 
 // append writes a variable that is kept by name.

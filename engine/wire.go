@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -26,9 +27,20 @@ func (w *wire) int(n protowire.Number, v int64) { w.uint(n, protowire.EncodeZigZ
 
 func (w *wire) uint(n protowire.Number, v uint64) {
 	if v != 0 {
-		w.b = protowire.AppendTag(w.b, n, protowire.VarintType)
-		w.b = protowire.AppendVarint(w.b, v)
+		w.tag(n, protowire.VarintType)
+		w.varint(v)
 	}
+}
+
+// tag and varint are protowire's with the short cases, which are most, in line.
+func (w *wire) tag(n protowire.Number, t protowire.Type) { w.varint(uint64(n)<<3 | uint64(t)) }
+
+func (w *wire) varint(v uint64) {
+	if v < 0x80 {
+		w.b = append(w.b, byte(v))
+		return
+	}
+	w.b = protowire.AppendVarint(w.b, v)
 }
 
 func (w *wire) bool(n protowire.Number, v bool) {
@@ -39,8 +51,8 @@ func (w *wire) bool(n protowire.Number, v bool) {
 
 func (w *wire) fixed(n protowire.Number, v uint64) {
 	if v != 0 {
-		w.b = protowire.AppendTag(w.b, n, protowire.Fixed64Type)
-		w.b = protowire.AppendFixed64(w.b, v)
+		w.tag(n, protowire.Fixed64Type)
+		w.b = binary.LittleEndian.AppendUint64(w.b, v)
 	}
 }
 
@@ -49,23 +61,28 @@ func (w *wire) float(n protowire.Number, v float64) { w.fixed(n, math.Float64bit
 
 func (w *wire) text(n protowire.Number, v string) {
 	if v != "" {
-		w.b = protowire.AppendTag(w.b, n, protowire.BytesType)
-		w.b = protowire.AppendString(w.b, v)
+		w.element(n, v)
 	}
+}
+
+func (w *wire) element(n protowire.Number, v string) {
+	w.tag(n, protowire.BytesType)
+	w.varint(uint64(len(v)))
+	w.b = append(w.b, v...)
 }
 
 func (w *wire) bytes(n protowire.Number, v []byte) {
 	if len(v) != 0 {
-		w.b = protowire.AppendTag(w.b, n, protowire.BytesType)
-		w.b = protowire.AppendBytes(w.b, v)
+		w.tag(n, protowire.BytesType)
+		w.varint(uint64(len(v)))
+		w.b = append(w.b, v...)
 	}
 }
 
 // texts writes every element, empty ones included.
 func (w *wire) texts(n protowire.Number, vs []string) {
 	for _, v := range vs {
-		w.b = protowire.AppendTag(w.b, n, protowire.BytesType)
-		w.b = protowire.AppendString(w.b, v)
+		w.element(n, v)
 	}
 }
 
@@ -79,7 +96,7 @@ func (w *wire) time(n protowire.Number, t time.Time) {
 // open starts a nested message and returns what close needs. Its length takes
 // a varint of fixed width, so that nothing is moved when it is known.
 func (w *wire) open(n protowire.Number) int {
-	w.b = protowire.AppendTag(w.b, n, protowire.BytesType)
+	w.tag(n, protowire.BytesType)
 	w.b = append(w.b, 0, 0, 0, 0)
 	return len(w.b)
 }

@@ -115,6 +115,7 @@ type Store struct {
 	db     *state
 	table  *table
 	recent *recent
+	filter *filter
 
 	nobody    sync.Mutex   // around each append for nobody
 	erasing   sync.RWMutex // Erase reads, Checkpoint writes: no snapshot between an erasing entry and its Apply

@@ -164,6 +164,7 @@ func (s *Store) writeTerms(refs []ref) (err error) {
 	defer func() { err = w.finish(err) }()
 	for i := range refs {
 		if r := &refs[i]; r.subject.IsZero() || s.log.Erased(r.subject) <= r.at {
+			s.filter.add(r.hash)
 			if err := w.set(termKey(r.hash, r.at), r.subject[:]); err != nil {
 				return err
 			}
@@ -234,6 +235,9 @@ func (q *query) badger(ctx context.Context, from store.Position) error {
 		return nil
 	}
 	hash := hashTerm(q.s.recent.seed, q.term)
+	if q.s.filter.absent(hash) {
+		return nil
+	}
 	prefix := termPrefix(hash)
 	start := min(q.after, from) + 1
 	if q.newest {

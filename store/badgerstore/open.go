@@ -43,7 +43,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open store %s: %w", dir, err)
 	}
 	s := &Store{
-		dir: dir, opts: o, relief: make(chan struct{}), flushNow: make(chan struct{}, 1),
+		dir: dir, opts: o, filter: newFilter(), relief: make(chan struct{}), flushNow: make(chan struct{}, 1),
 		sealed: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	if err := s.open(context.Background()); err != nil {
@@ -96,7 +96,8 @@ func (s *Store) abandon() error {
 }
 
 func (s *Store) start() {
-	s.running.Add(3)
+	s.running.Add(4)
+	go s.fillFilter()
 	go s.behind()
 	go s.indexer()
 	go s.checkpointer()
