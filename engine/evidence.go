@@ -71,12 +71,6 @@ type inquiry struct {
 	left      map[string]int
 }
 
-// followed is what a customer did.
-type followed struct {
-	events  []*profile.Event
-	settled map[string]int64 // by decision: minor units
-}
-
 // Why a decision does not count.
 const (
 	leftTaught  = "made before the model was trained"
@@ -158,41 +152,7 @@ func taughtUntil(card *models.Card, registered time.Time) time.Time {
 	return registered
 }
 
-// newestDecisions calls fn with up to limit decisions, newest first, until fn returns false.
-func (e *Engine) newestDecisions(ctx context.Context, limit int, fn func(*Decision) (bool, error)) error {
-	for before := store.Position(0); limit > 0; {
-		at, err := e.decisionsBefore(ctx, before, min(limit, lookupBatch))
-		if err != nil {
-			return err
-		}
-		for _, pos := range at {
-			entry, err := e.opts.Store.Read(ctx, pos)
-			if errors.Is(err, store.ErrErased) {
-				continue
-			}
-			if errors.Is(err, store.ErrNotFound) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			d, err := DecodeDecision(&entry)
-			if err != nil {
-				return fmt.Errorf("entry %d: %w", pos, err)
-			}
-			if more, err := fn(d); err != nil || !more {
-				return err
-			}
-		}
-		if limit -= len(at); len(at) < lookupBatch {
-			return nil
-		}
-		before = at[len(at)-1]
-	}
-	return nil
-}
-
-// staleBatch is how many decisions in a row may lie before the model's training
+// staleBatch is how many decisions may lie before the end of the model's training
 // until the rest of the journal is taken to do so too.
 const staleBatch = 1000
 
@@ -281,87 +241,6 @@ func (q *inquiry) judgeOne(d *Decision) error {
 	}
 	if q.trial.From.IsZero() || d.Time.Before(q.trial.From) {
 		q.trial.From = d.Time
-	}
-	return nil
-}
-
-// forecast is the chance a model gave to what was given: an offer by its index
-// and one, or 0 for none. Not ok if the outcome is no chance or the model does not answer.
-func (a *again) forecast(o *outcomeModel, given int) (p float64, ok bool) {
-	if o.Unit != "probability" {
-		return 0, false
-	}
-	scores, err := a.answer(o, o.model)
-	if err != nil {
-		return 0, false
-	}
-	if k := slices.Index(a.index, given-1); k >= 0 {
-		return scores[k].With, true
-	}
-	return scores[0].Without, true
-}
-
-// customer reads what somebody did, once.
-func (q *inquiry) customer(d *Decision) (followed, error) {
-	if f, ok := q.customers[d.Subject]; ok {
-		return f, nil
-	}
-	f, err := q.e.followed(q.ctx, d.Subject)
-	if err == nil {
-		q.customers[d.Subject] = f
-	}
-	return f, err
-}
-
-// followed reads the purchases, returns and redemptions of a customer.
-func (e *Engine) followed(ctx context.Context, s store.Subject) (followed, error) {
-	f := followed{settled: map[string]int64{}}
-	for after := store.Position(0); ; {
-		at, err := e.opts.Store.Lookup(ctx, term(termSubject, string(s[:])), after, false, lookupBatch)
-		if err != nil {
-			return f, err
-		}
-		for _, pos := range at {
-			entry, err := e.opts.Store.Read(ctx, pos)
-			if errors.Is(err, store.ErrErased) || errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err == nil {
-				err = f.see(&entry)
-			}
-			if err != nil {
-				return f, fmt.Errorf("entry %d: %w", pos, err)
-			}
-		}
-		if len(at) < lookupBatch {
-			return f, nil
-		}
-		after = at[len(at)-1]
-	}
-}
-
-func (f *followed) see(e *store.Entry) error {
-	if e.Kind != KindEvent && e.Kind != KindIncentive {
-		return nil
-	}
-	ev, err := decodeEvent(e)
-	if err != nil {
-		return err
-	}
-	switch ev.Kind {
-	case profile.KindPurchase, profile.KindReturn, profile.KindRedemption:
-		f.events = append(f.events, &ev)
-	default:
-		return nil
-	}
-	if e.Kind == KindIncentive {
-		i, err := parseIncentive(e.Payload)
-		if err != nil {
-			return err
-		}
-		if x := i.ledger.settle; x != nil {
-			f.settled[x.decision] += x.amount
-		}
 	}
 	return nil
 }

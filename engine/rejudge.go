@@ -296,3 +296,19 @@ func shows(o *rules.Outcome, ev *profile.Event) (bool, error) {
 	}
 	return false, fmt.Errorf("%w: nothing recorded shows the event %q of outcome %s", errOutOfReach, o.Event, o.Name)
 }
+
+// forecast is the chance a model gave to what was given: an offer by its index
+// and one, or 0 for none. Not ok if the outcome is no chance or the model does not answer.
+func (a *again) forecast(o *outcomeModel, given int) (p float64, ok bool) {
+	if o.Unit != "probability" {
+		return 0, false
+	}
+	scores, err := a.answer(o, o.model)
+	if err != nil {
+		return 0, false
+	}
+	if k := slices.Index(a.index, given-1); k >= 0 {
+		return scores[k].With, true
+	}
+	return scores[0].Without, true
+}

@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rebound-engine/rebound/engine/profile"
+	"github.com/rebound-engine/rebound/store"
+)
+
+// newestDecisions calls fn with up to limit decisions, newest first, until fn returns false.
+func (e *Engine) newestDecisions(ctx context.Context, limit int, fn func(*Decision) (bool, error)) error {
+	for before := store.Position(0); limit > 0; {
+		at, err := e.decisionsBefore(ctx, before, min(limit, lookupBatch))
+		if err != nil {
+			return err
+		}
+		for _, pos := range at {
+			entry, err := e.opts.Store.Read(ctx, pos)
+			if errors.Is(err, store.ErrErased) {
+				continue
+			}
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			d, err := DecodeDecision(&entry)
+			if err != nil {
+				return fmt.Errorf("entry %d: %w", pos, err)
+			}
+			if more, err := fn(d); err != nil || !more {
+				return err
+			}
+		}
+		if limit -= len(at); len(at) < lookupBatch {
+			return nil
+		}
+		before = at[len(at)-1]
+	}
+	return nil
+}
+
+// followed is what a customer did.
+type followed struct {
+	events  []*profile.Event
+	settled map[string]int64 // by decision: minor units
+}
+
+// customer reads what somebody did, once.
+func (q *inquiry) customer(d *Decision) (followed, error) {
+	if f, ok := q.customers[d.Subject]; ok {
+		return f, nil
+	}
+	f, err := q.e.followed(q.ctx, d.Subject)
+	if err == nil {
+		q.customers[d.Subject] = f
+	}
+	return f, err
+}
+
+// followed reads the purchases, returns and redemptions of a customer.
+func (e *Engine) followed(ctx context.Context, s store.Subject) (followed, error) {
+	f := followed{settled: map[string]int64{}}
+	for after := store.Position(0); ; {
+		at, err := e.opts.Store.Lookup(ctx, term(termSubject, string(s[:])), after, false, lookupBatch)
+		if err != nil {
+			return f, err
+		}
+		for _, pos := range at {
+			entry, err := e.opts.Store.Read(ctx, pos)
+			if errors.Is(err, store.ErrErased) || errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err == nil {
+				err = f.see(&entry)
+			}
+			if err != nil {
+				return f, fmt.Errorf("entry %d: %w", pos, err)
+			}
+		}
+		if len(at) < lookupBatch {
+			return f, nil
+		}
+		after = at[len(at)-1]
+	}
+}
+
+func (f *followed) see(e *store.Entry) error {
+	if e.Kind != KindEvent && e.Kind != KindIncentive {
+		return nil
+	}
+	ev, err := decodeEvent(e)
+	if err != nil {
+		return err
+	}
+	switch ev.Kind {
+	case profile.KindPurchase, profile.KindReturn, profile.KindRedemption:
+		f.events = append(f.events, &ev)
+	default:
+		return nil
+	}
+	if e.Kind == KindIncentive {
+		i, err := parseIncentive(e.Payload)
+		if err != nil {
+			return err
+		}
+		if x := i.ledger.settle; x != nil {
+			f.settled[x.decision] += x.amount
+		}
+	}
+	return nil
+}
