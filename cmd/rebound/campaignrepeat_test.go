@@ -2,10 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -113,29 +110,5 @@ func TestRepeatUsageErrors(t *testing.T) {
 		if _, errOut, code := cli(t, args...); code != exitUsage || !strings.Contains(errOut, want) {
 			t.Errorf("%v: exit code %d, says %q, want %q", args, code, errOut, want)
 		}
-	}
-}
-
-// Of the vouchers the points are counted, of the published comparison its table is shown.
-func TestRepeatOnRealData(t *testing.T) {
-	shared, err := filepath.Abs(filepath.Join("..", "..", "..", "shared"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(shared, "data", "hillstrom")); errors.Is(err, fs.ErrNotExist) {
-		t.Skip("data is absent: ../shared/data")
-	}
-	examples := filepath.Join("..", "..", "examples", "campaign")
-	var r repeatReport
-	evaluatedJSON(t, &r, "--data", filepath.Join(shared, "data", "hillstrom", "hillstrom_minethatdata_2008.csv.gz"), "-m", filepath.Join(examples, "hillstrom.yaml"),
-		"--splits", "1", "--beside", filepath.Join(shared, "testdata", "reference", "hillstrom_summary.csv"))
-	if s := r.Splits[0]; s.Test != 31967 || r.BestArm != "everybody: Mens E-Mail" || s.Methods[2].Method != methodLinear {
-		t.Errorf("split %+v, best arm %s", s, r.BestArm)
-	}
-	if q := r.Methods[2].QiniSum.Mean; q < 8e-3 || q > 11e-3 {
-		t.Errorf("logistic regression per arm has a Qini area of %v, published 9.1e-3 ± 0.9e-3", q)
-	}
-	if r.Published == nil || len(r.Published.Rows) < 20 {
-		t.Error("the published table is missing")
 	}
 }
