@@ -32,8 +32,8 @@ type ModelDrift struct {
 }
 
 const (
-	driftRows     = 2000  // newest decisions that are compared with training
-	driftExamined = 50000 // decisions looked at to find them and as many with complete outcomes
+	driftRows     = 2000          // newest decisions that are compared with training, and with what came of them
+	driftExamined = 4 * driftRows // decisions looked at to find them
 )
 
 // ModelDrift compares the newest decisions in the journal with a model's
@@ -59,10 +59,22 @@ func (e *Engine) ModelDrift(ctx context.Context, outcome, digest string) (*Model
 		out: &ModelDrift{RegisteredModel: p.described},
 	}
 	s.window = max(h.outcome.To, 0)
-	if err := e.newestDecisions(ctx, driftExamined, s.add); err != nil {
+	if err := s.read(); err != nil {
 		return nil, fmt.Errorf("drift of model %s: %w", short(p.model.Digest), err)
 	}
 	return s.out, s.finish()
+}
+
+// read looks at the newest decisions, and at the newest ones with complete outcomes.
+func (s *survey) read() error {
+	if err := s.e.decisionsFrom(s.ctx, 0, driftExamined, s.compare); err != nil {
+		return err
+	}
+	before, err := s.e.positionAfter(s.ctx, s.newest.Add(-s.window))
+	if err != nil {
+		return err
+	}
+	return s.e.decisionsFrom(s.ctx, before, driftExamined, s.settled)
 }
 
 // survey gathers what a model would have said of the newest decisions.
@@ -71,37 +83,53 @@ type survey struct {
 	out *ModelDrift
 }
 
-// add looks at one decision; false: there is enough.
-func (s *survey) add(d *Decision) (bool, error) {
-	if d.Consent && d.Customer != (profile.Identity{}) {
-		if err := s.addOne(d); err != nil && !errors.Is(err, errOutOfReach) {
-			return false, err
-		}
+// again sets up a decision that counts and in which there was something to
+// choose; nil: it does not.
+func (s *survey) again(d *Decision) (*again, error) {
+	if !d.Consent || d.Customer == (profile.Identity{}) {
+		return nil, nil
 	}
-	return s.out.Rows < driftRows || s.out.Settled < driftRows, nil
+	a, err := s.e.decideAgain(s.ctx, s.snap, d)
+	if errors.Is(err, errOutOfReach) {
+		return nil, nil
+	}
+	if err == nil && len(a.index) == 0 {
+		a.end()
+		return nil, nil
+	}
+	return a, err
 }
 
-func (s *survey) addOne(d *Decision) error {
-	a, err := s.e.decideAgain(s.ctx, s.snap, d)
-	if err != nil {
-		return err
+// compare notes what the model reads and answers; false: there is enough.
+func (s *survey) compare(d *Decision) (bool, error) {
+	a, err := s.again(d)
+	if err != nil || a == nil {
+		return true, err
 	}
 	defer a.end()
-	if len(a.index) == 0 {
-		return nil
+	s.watched.add(a)
+	s.out.From = d.Time
+	if s.out.To.IsZero() {
+		s.out.To = d.Time
 	}
-	if s.out.Rows < driftRows {
-		s.out.Rows++
-		s.watched.add(a)
-		s.out.From = d.Time
-		if s.out.To.IsZero() {
-			s.out.To = d.Time
-		}
+	s.out.Rows++
+	return s.out.Rows < driftRows, nil
+}
+
+// settled looks at a decision whose outcome is complete; false: there is enough.
+func (s *survey) settled(d *Decision) (bool, error) {
+	if !d.Time.After(s.after) || d.Time.Add(s.window).After(s.newest) {
+		return true, nil
 	}
-	if s.out.Settled < driftRows && d.Time.After(s.after) && !d.Time.Add(s.window).After(s.newest) {
-		return s.settle(a)
+	a, err := s.again(d)
+	if err != nil || a == nil {
+		return true, err
 	}
-	return nil
+	defer a.end()
+	if err := s.settle(a); err != nil && !errors.Is(err, errOutOfReach) {
+		return false, err
+	}
+	return s.out.Settled < driftRows, nil
 }
 
 // settle compares a chance with what came of it.

@@ -15,7 +15,8 @@ import (
 	"github.com/rebound-engine/rebound/store"
 )
 
-// maxEvidence bounds the decisions a promotion looks at: the newest ones.
+// maxEvidence bounds the decisions a promotion looks at: the newest ones whose
+// outcomes are complete.
 const maxEvidence = 100_000
 
 // ModelEvidence is what the journal says of a registered model against what
@@ -90,8 +91,12 @@ func (e *Engine) evidence(ctx context.Context, p *proof, progress func(read int)
 	if err != nil {
 		return nil, fmt.Errorf("evidence for model %s: %w", short(p.model.Digest), err)
 	}
+	before, err := e.positionAfter(ctx, q.newest.Add(-q.window))
+	if err != nil {
+		return nil, fmt.Errorf("evidence for model %s: %w", short(p.model.Digest), err)
+	}
 	read := 0
-	err = e.newestDecisions(ctx, maxEvidence, func(d *Decision) (bool, error) {
+	err = e.decisionsFrom(ctx, before, maxEvidence, func(d *Decision) (bool, error) {
 		if read++; progress != nil && read%1000 == 0 {
 			progress(read)
 		}

@@ -168,6 +168,10 @@ func TestPromotionIsProvedOnTheJournal(t *testing.T) {
 		}
 		w.promote(r.Digest, registry.Shadow, 0)
 		change, err := w.PromoteModel(ctx, &engine.ModelChange{Digest: r.Digest, To: registry.Champion, By: "ann"}, nil)
+		d, failed := w.ModelDrift(ctx, "", r.Digest)
+		if failed != nil || d.Rows < 500 || d.Settled < 500 || d.Calibration.Alarm != (c.lacks != "") || d.From.After(d.To) {
+			t.Errorf("%s: drift %+v, %v", c.name, d, failed)
+		}
 		if c.lacks != "" {
 			if got := strings.Join(registry.Reasons(err), "; "); !strings.Contains(got, c.lacks) {
 				t.Errorf("%s: want %q, got %v", c.name, c.lacks, err)
@@ -181,6 +185,9 @@ func TestPromotionIsProvedOnTheJournal(t *testing.T) {
 		t.Logf("%s: %d decisions, gain %+v, covered %+v, %s", c.name, e.Rows, e.Gain, e.Covered, e.Calibration.Words)
 		if e.Against != registry.Bundle || e.Rows < 500 || !e.From.After(opening.Add(110*day)) || e.Gain.Lower <= 0 || len(e.Reads) != len(telling) || len(e.Answers) != 2 {
 			t.Errorf("%s stands on %+v", c.name, e)
+		}
+		if len(d.Reads) != len(telling) || len(d.Answers) != 2 || d.Answers[0].Level != "stable" {
+			t.Errorf("%s: drift of inputs %+v, of scores %+v", c.name, d.Reads, d.Answers)
 		}
 		if gain := w.trueGain(e, truth); gain < e.Gain.Lower || gain > e.Gain.Upper || gain == 0 {
 			t.Errorf("%s truly gains %v, the evidence says %+v", c.name, gain, e.Gain)

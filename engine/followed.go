@@ -4,14 +4,37 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rebound-engine/rebound/engine/profile"
 	"github.com/rebound-engine/rebound/store"
 )
 
-// newestDecisions calls fn with up to limit decisions, newest first, until fn returns false.
-func (e *Engine) newestDecisions(ctx context.Context, limit int, fn func(*Decision) (bool, error)) error {
-	for before := store.Position(0); limit > 0; {
+// positionAfter is about where the log passes a business time: the first entry
+// behind it, if entries came in the order of their time. Late events make it
+// less sharp, and callers look at the time of what they find.
+func (e *Engine) positionAfter(ctx context.Context, at time.Time) (store.Position, error) {
+	from, to := store.Position(1), e.opts.Store.Last()+1
+	for from < to {
+		middle := from + (to-from)/2
+		entry, err := e.opts.Store.Read(ctx, middle)
+		gone := errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrErased)
+		switch {
+		case err != nil && !gone:
+			return 0, err
+		case gone || entry.Time <= milli(at):
+			from = middle + 1
+		default:
+			to = middle
+		}
+	}
+	return from, nil
+}
+
+// decisionsFrom calls fn with up to limit decisions before an entry (0: the end
+// of the log), newest first, until fn returns false.
+func (e *Engine) decisionsFrom(ctx context.Context, before store.Position, limit int, fn func(*Decision) (bool, error)) error {
+	for limit > 0 {
 		at, err := e.decisionsBefore(ctx, before, min(limit, lookupBatch))
 		if err != nil {
 			return err
