@@ -3,7 +3,6 @@ package models
 import (
 	"fmt"
 	"math/bits"
-	"slices"
 )
 
 // forestScorer finds the leaves of a forest by the masks of Scorer.
@@ -16,11 +15,7 @@ func newForestScorer(f *Forest, features []Feature) (*forestScorer, error) {
 	if err := f.check(len(features)); err != nil {
 		return nil, err
 	}
-	e := &Ensemble{Features: features, Outputs: f.Arms, VectorLeaves: true, Trees: slices.Clone(f.Trees)}
-	for t := range e.Trees {
-		e.Trees[t].Leaf = f.Value[t]
-	}
-	s, err := NewScorer(e)
+	s, err := NewScorer(f.ensemble(features))
 	if err != nil {
 		return nil, fmt.Errorf("forest: %w", err)
 	}
@@ -70,7 +65,7 @@ func (s *forestScorer) fill(x, out []float64) {
 func (s *Scorer) vector(t int, w *workspace) []float64 {
 	width := s.ensemble.Outputs
 	if s.walked[t] {
-		leaf := s.ensemble.Trees[t].Find(w.row)
+		leaf := int(w.found[t])
 		return s.ensemble.Trees[t].Leaf[leaf*width : (leaf+1)*width]
 	}
 	at := int(s.leafFrom[t]) + bits.TrailingZeros64(w.masks[t])*width

@@ -40,6 +40,8 @@ type Scorer struct {
 	leafStart []int32
 	walked    []bool // per tree: has no mask
 	needRow   bool   // some tree is walked or has linear leaves
+	walkTrees []walkedTree
+	nodes     []walkedNode
 	scratch   sync.Pool
 }
 
@@ -70,6 +72,7 @@ type workspace struct {
 	masks []uint64
 	row   []float64
 	sums  []float64
+	found []int32 // per tree: the leaf that the row reaches, if it is walked
 }
 
 // NewScorer validates and compiles e, which must not be changed afterwards.
@@ -83,6 +86,7 @@ func NewScorer(e *Ensemble) (*Scorer, error) {
 			masks: make([]uint64, len(e.Trees)),
 			row:   make([]float64, len(e.Features)),
 			sums:  make([]float64, e.Outputs),
+			found: make([]int32, s.foundTrees()),
 		}
 	}
 	return s, nil
@@ -96,7 +100,7 @@ func (s *Scorer) Ensemble() *Ensemble { return s.ensemble }
 func (s *Scorer) Raw(x, out []float64) {
 	w := s.scratch.Get().(*workspace)
 	s.load(x, w)
-	s.sum(w.masks, nil, w.row, out)
+	s.sum(w, nil, out)
 	s.scratch.Put(w)
 }
 
@@ -112,7 +116,7 @@ func (s *Scorer) FindLeaves(x []float64, leaves []int) {
 	s.load(x, w)
 	for t := range s.start {
 		if s.walked[t] {
-			leaves[t] = s.ensemble.Trees[t].Find(w.row)
+			leaves[t] = int(w.found[t])
 			continue
 		}
 		leaves[t] = int(s.leafID[int(s.leafStart[t])+bits.TrailingZeros64(w.masks[t])])
@@ -130,6 +134,15 @@ func (s *Scorer) load(x []float64, w *workspace) {
 		}
 		s.apply(w.masks, f, v)
 	}
+	s.walk(w)
+}
+
+// foundTrees is the room for leaves of walked trees.
+func (s *Scorer) foundTrees() int {
+	if len(s.walkTrees) == 0 {
+		return 0
+	}
+	return len(s.ensemble.Trees)
 }
 
 func (s *Scorer) round(v float64) float64 {
@@ -210,13 +223,13 @@ func (s *Scorer) applySpecial(masks []uint64, nodes []specialNode, v float64) {
 }
 
 // sum adds the leaves that masks (and, unless nil, the masks of an offer) leave over.
-func (s *Scorer) sum(masks, offer []uint64, row, out []float64) {
+func (s *Scorer) sum(w *workspace, offer []uint64, out []float64) {
 	if s.needRow || s.ensemble.Outputs > 1 || s.ensemble.Float32Sum {
-		s.sumAny(masks, offer, row, out)
+		s.sumAny(w, offer, out)
 		return
 	}
 	total := s.base(0)
-	for t, m := range masks {
+	for t, m := range w.masks {
 		if offer != nil {
 			m &= offer[t]
 		}
@@ -226,22 +239,22 @@ func (s *Scorer) sum(masks, offer []uint64, row, out []float64) {
 }
 
 // sumAny is sum for walked trees, linear leaves, several outputs and 32-bit sums.
-func (s *Scorer) sumAny(masks, offer []uint64, row, out []float64) {
+func (s *Scorer) sumAny(w *workspace, offer []uint64, out []float64) {
 	e := s.ensemble
 	width := e.leafWidth()
 	for k := range e.Outputs {
 		out[k] = s.base(k)
 	}
-	for t, m := range masks {
+	for t, m := range w.masks {
 		if offer != nil {
 			m &= offer[t]
 		}
 		first := e.Output(t)
 		tree := &e.Trees[t]
 		if s.walked[t] || tree.Linear != nil {
-			leaf := s.leafOf(t, m, row)
+			leaf := s.leafOf(t, m, w)
 			for k := range width {
-				out[first+k] = e.add(out[first+k], tree.leafValue(leaf, k, width, row))
+				out[first+k] = e.add(out[first+k], tree.leafValue(leaf, k, width, w.row))
 			}
 			continue
 		}
@@ -252,9 +265,9 @@ func (s *Scorer) sumAny(masks, offer []uint64, row, out []float64) {
 	}
 }
 
-func (s *Scorer) leafOf(t int, m uint64, row []float64) int {
+func (s *Scorer) leafOf(t int, m uint64, w *workspace) int {
 	if s.walked[t] {
-		return s.ensemble.Trees[t].Find(row)
+		return int(w.found[t])
 	}
 	return int(s.leafID[int(s.leafStart[t])+bits.TrailingZeros64(m)])
 }

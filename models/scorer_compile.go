@@ -45,7 +45,7 @@ func (s *Scorer) addTree(t int, perFeature [][]flatNode) {
 	s.leafFrom[t], s.leafStart[t] = int32(len(s.leaves)), int32(len(s.leafID))
 	s.needRow = s.needRow || tree.Linear != nil
 	if tree.Leaves() > maskLeaves || t > math.MaxUint16 {
-		s.walked[t], s.needRow = true, true
+		s.addWalked(t)
 		return
 	}
 	s.start[t] = ^uint64(0) >> (maskLeaves - tree.Leaves())

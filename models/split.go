@@ -96,8 +96,9 @@ func (p *Split) sumOffers(w *workspace, offers []*PreparedOffer, out []float64) 
 	for ; i < len(offers); i++ {
 		if s.needRow {
 			p.fillRow(w.row, offers[i])
+			s.walk(w)
 		}
-		s.sum(w.masks, offers[i].masks, w.row, out[i*k:(i+1)*k])
+		s.sum(w, offers[i].masks, out[i*k:(i+1)*k])
 	}
 }
 
