@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -391,4 +394,52 @@ func TestDecisionsMadeAgain(t *testing.T) {
 	if err != nil || compared < 100 || offers < 20 || offers == compared {
 		t.Errorf("%d compared, %d offers, %v", compared, offers, err)
 	}
+}
+
+// Models change while decisions are made: none fails, and each is made by the
+// model it names.
+func TestCareersChangeUnderLoad(t *testing.T) {
+	w := newWorld(t, policy(t, explore), withRegistry)
+	w.journal(40)
+	m := w.register("m", 0.2)
+	w.promote(m.Digest, registry.Shadow, 0)
+	var done atomic.Bool
+	var decided [2]atomic.Int64
+	var wg sync.WaitGroup
+	for c := range 4 {
+		wg.Go(func() {
+			for i := 0; !done.Load(); i++ {
+				d, err := w.Decide(context.Background(), request(fmt.Sprint("load", c, "-", i), fmt.Sprint("load", c, "-", i)))
+				if err != nil {
+					t.Errorf("decision: %v", err)
+					return
+				}
+				s, by, want := purchaseScore(d), 0, 0.5
+				if d.Provenance.Models[0].Digest == m.Digest {
+					by, want = 1, 0.06
+				}
+				if got := math.Round(1000*(s.With-s.Without)) / 1000; got != want {
+					t.Errorf("an uplift of %v by %+v", got, d.Provenance.Models[0])
+					return
+				}
+				decided[by].Add(1)
+			}
+		})
+	}
+	for range 20 {
+		w.promote(m.Digest, registry.Champion, 0)
+		if _, err := w.RollbackModel(context.Background(), &engine.ModelChange{Outcome: "purchase"}); err != nil {
+			t.Fatal(err)
+		}
+		w.promote(m.Digest, registry.Shadow, 0)
+	}
+	for decided[0].Load() == 0 && !t.Failed() {
+		runtime.Gosched()
+	}
+	w.promote(m.Digest, registry.Champion, 0)
+	for decided[1].Load() == 0 && !t.Failed() {
+		runtime.Gosched()
+	}
+	done.Store(true)
+	wg.Wait()
 }
