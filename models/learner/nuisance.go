@@ -3,6 +3,7 @@ package learner
 import (
 	"context"
 	"fmt"
+	"sync"
 )
 
 // nuisance holds what effects are learned from, for one training set: outcome
@@ -46,12 +47,22 @@ func (w *work) crossFit(ctx context.Context, members []Candidate, step func(done
 	if arms == 1 {
 		total = k * w.folds
 	}
-	for m := range stack.members {
-		for f := range w.folds {
-			if err := w.crossFitFold(ctx, &stack.members[m], f, raw[m][f], func() { done++; step(done, total) }); err != nil {
-				return nil, nil, fmt.Errorf("nuisance %s, fold %d: %w", stack.members[m].Name, f, err)
-			}
+	var mu sync.Mutex
+	report := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		done++
+		step(done, total)
+	}
+	err := parallelTry(w.threads, k*w.folds, func(n int) error {
+		m, f := n/w.folds, n%w.folds
+		if err := w.crossFitFold(ctx, &stack.members[m], f, raw[m][f], report); err != nil {
+			return fmt.Errorf("nuisance %s, fold %d: %w", stack.members[m].Name, f, err)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	stack.weight = w.stackLevels(raw)
 	out := make([]*nuisance, w.folds+1)

@@ -39,7 +39,7 @@ type Spec struct {
 	MaxTrials int              // candidates tried at most; 0: all
 	Budget    time.Duration    // no candidate starts after it, except the first; 0: none
 	Now       func() time.Time // clock of Budget and of reported seconds; nil: the figures are 0 and Budget is refused
-	Progress  func(Progress)   // called between steps, from one goroutine; may be nil
+	Progress  func(Progress)   // called between steps, never twice at once; may be nil
 
 	// Resume holds the records of an interrupted run (nil: none); Save gets a
 	// record per finished candidate (nil: none). Records of other data, folds,
@@ -281,17 +281,19 @@ func (m *match) trial(ctx context.Context, c *Candidate) (*trial, bool, error) {
 	}
 	before := m.elapsed()
 	t := &trial{Key: key, Effects: m.w.columns(len(m.w.d.Offers))}
-	for f := range m.w.folds {
+	err := parallelTry(m.w.threads, m.w.folds, func(f int) error {
 		held, train := m.w.split(m.w.all, f)
 		fit, err := m.w.fit(ctx, c, train, m.nuis[f])
-		if ctx.Err() != nil {
-			return nil, false, fmt.Errorf("candidate %s: %w", c.Name, ctx.Err())
+		if err == nil {
+			fit.evaluate(m.w, fit.effects, held, t.Effects)
 		}
-		if err != nil {
-			t.Failed, t.Effects = err.Error(), nil
-			break
-		}
-		fit.evaluate(m.w, fit.effects, held, t.Effects)
+		return err
+	})
+	if ctx.Err() != nil {
+		return nil, false, fmt.Errorf("candidate %s: %w", c.Name, ctx.Err())
+	}
+	if err != nil {
+		t.Failed, t.Effects = err.Error(), nil
 	}
 	t.Seconds = (m.elapsed() - before).Seconds()
 	if m.spec.Save != nil {
