@@ -18,7 +18,7 @@ import (
 	"github.com/rebound-engine/rebound/store/badgerstore"
 )
 
-// diskWorld is an engine with live policies on a folder that keeps 2 MiB of the log.
+// diskWorld is an engine with live policies on a folder that keeps 512 KiB of the log.
 type diskWorld struct {
 	*live.Policies
 	engine *engine.Engine
@@ -35,8 +35,8 @@ func openDisk(t *testing.T, dir string) *diskWorld {
 	var err error
 	w.store, err = badgerstore.Open(dir, badgerstore.Options{
 		Mode: store.Bounded, Fold: engine.NewFold(), Machine: ledger, Index: engine.Index,
-		Retention:   badgerstore.Retention{Bytes: 2 << 20, Keep: keep},
-		SegmentSize: 1 << 20, Queue: 512 << 10, CacheBytes: 32 << 20, MemTableSize: 16 << 20,
+		Retention:   badgerstore.Retention{Bytes: 512 << 10, Keep: keep},
+		SegmentSize: 768 << 10, Queue: 384 << 10, CacheBytes: 32 << 20, MemTableSize: 16 << 20,
 		FlushEvery: 3 * time.Millisecond, CheckpointEvery: 20 * time.Millisecond, MinFree: 1,
 	})
 	if err != nil {
@@ -58,7 +58,7 @@ func openDisk(t *testing.T, dir string) *diskWorld {
 // decideUntilDropped fills the log until the entries before a position are gone.
 func (w *diskWorld) decideUntilDropped(t *testing.T, before store.Position, round string) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(10 * time.Minute)
 	for i := 0; w.store.Stats().First <= before; i++ {
 		if _, err := w.engine.Decide(context.Background(), decision(fmt.Sprint(round, "-", i))); err != nil {
 			t.Fatal(err)

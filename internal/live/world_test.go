@@ -151,10 +151,10 @@ func (w *world) version() int {
 	return s.Version
 }
 
-// waitFor polls until ok or ten seconds have passed.
+// waitFor polls until ok or a minute has passed.
 func (w *world) waitFor(what string, ok func() bool) {
 	w.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			w.t.Fatalf("waited for %s; log:\n%s", what, w.log)
 		}
