@@ -157,7 +157,7 @@ func (r *replay) records(e *store.Entry, k commitlog.Standing) error {
 	if k == commitlog.Erasing {
 		return r.s.table.forget(e.Subject, e.Position)
 	}
-	m, err := r.s.fold(e.Header, e.Payload)
+	m, err := r.s.fold(r.s.table, e.Header, e.Payload)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package badgerstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,11 @@ type tx struct {
 	ctx     context.Context //nolint:containedctx // lives as long as the call it belongs to
 	subject store.Subject
 	last    store.Position
+	read    struct { // the record read last: a fold mostly asks for what fn has looked at
+		key   []byte
+		value []byte
+		at    store.Position
+	}
 }
 
 // Update implements store.Store.
@@ -58,7 +64,16 @@ func (s *Store) Acknowledged(ctx context.Context, at store.Position) error {
 	return s.log.Wait(ctx, at)
 }
 
-func (t *tx) Get(key []byte) ([]byte, store.Position, error) { return t.s.table.Get(key) }
+func (t *tx) Get(key []byte) ([]byte, store.Position, error) {
+	if len(t.read.key) > 0 && bytes.Equal(t.read.key, key) {
+		return t.read.value, t.read.at, nil
+	}
+	value, at, err := t.s.table.Get(key)
+	if of, ok := store.SubjectOf(key); err == nil && ok && of == t.subject && !of.IsZero() { // the others change meanwhile
+		t.read.key, t.read.value, t.read.at = append(t.read.key[:0], key...), value, at
+	}
+	return value, at, err
+}
 
 func (t *tx) Last() store.Position { return t.s.log.Appended() }
 
@@ -71,7 +86,7 @@ func (t *tx) Append(h store.Header, payload []byte) (store.Position, error) {
 		t.s.nobody.Lock()
 		defer t.s.nobody.Unlock()
 	}
-	m, err := t.s.fold(h, payload)
+	m, err := t.s.fold(t, h, payload)
 	if err != nil {
 		return 0, err
 	}
@@ -81,17 +96,18 @@ func (t *tx) Append(h store.Header, payload []byte) (store.Position, error) {
 	}
 	t.last = at
 	t.s.table.apply(m, h.Subject, at)
+	t.read.key = t.read.key[:0]
 	t.s.remember(&store.Entry{Header: h, Position: at, Recorded: recorded, Payload: payload})
 	return at, nil
 }
 
 // fold returns what the entry changes.
-func (s *Store) fold(h store.Header, payload []byte) (store.Mutations, error) {
+func (s *Store) fold(r store.Reader, h store.Header, payload []byte) (store.Mutations, error) {
 	if s.opts.Fold == nil {
 		return nil, nil
 	}
 	var m store.Mutations
-	if err := s.opts.Fold(s.table, &store.Entry{Header: h, Payload: payload}, &m); err != nil {
+	if err := s.opts.Fold(r, &store.Entry{Header: h, Payload: payload}, &m); err != nil {
 		return nil, fmt.Errorf("fold entry of kind %d: %w", h.Kind, err)
 	}
 	return m, m.Check(h.Subject)
