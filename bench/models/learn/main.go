@@ -4,7 +4,6 @@
 //
 //	go run ./bench/models/learn -data ../shared -what truth -rows 10000 -seeds 5
 //	go run ./bench/models/learn -data ../shared -what truth -sets retail -rows 100000 -seeds 3
-//	go run ./bench/models/learn -data ../shared -what speed
 //
 // Real campaigns are measured by `rebound evaluate --splits` and `--cross-validate`.
 package main
@@ -52,8 +51,6 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	switch o.what {
 	case "truth":
 		return truth(ctx, o, out)
-	case "speed":
-		return speed(ctx, o, out)
 	}
 	return fmt.Errorf("-what %q is not truth or speed", o.what)
 }

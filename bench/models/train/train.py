@@ -193,7 +193,7 @@ def report(seen, judged):
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--data", default=os.path.join(ROOT, "../shared/data/hillstrom/hillstrom_minethatdata_2008.csv.gz"))
-    args.add_argument("--rounds", type=int, default=7)
+    args.add_argument("--rounds", type=int, default=5)
     args.add_argument("--slow-rounds", type=int, default=3, help="rounds of the forest")
     args.add_argument("--threads", type=int, default=2)
     args.add_argument("--only", default="", help="jobs with this in their name")
