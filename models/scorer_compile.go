@@ -139,7 +139,11 @@ func (s *Scorer) addColumn(missing uint8, all []flatNode) {
 func (s *Scorer) addNumeric(nodes []flatNode) {
 	slices.SortStableFunc(nodes, func(a, b flatNode) int { return cmp.Compare(a.threshold, b.threshold) })
 	for i, n := range nodes {
-		s.addEntry(n)
+		if i > 0 && nodes[i-1].threshold == n.threshold && nodes[i-1].tree == n.tree {
+			s.entryMask[len(s.entryMask)-1] &= n.mask // both are false, or neither
+		} else {
+			s.addEntry(n)
+		}
 		if i+1 == len(nodes) || nodes[i+1].threshold != n.threshold {
 			s.uniq = append(s.uniq, n.threshold)
 			s.ends = append(s.ends, int32(len(s.entryTree)))

@@ -61,6 +61,7 @@ type Uplift struct {
 	levels     Calibration // of Without; empty: identity
 	arms       []ArmEffect
 	scorers    []scorer
+	blocks     treeBlocks
 	width      int
 }
 
@@ -118,6 +119,7 @@ type UpliftSpec struct {
 
 // scorer fills the outputs of one predictor. It is a switch over concrete
 // types because a call through an interface would move the outputs to the heap.
+// None is set for a predictor in treeBlocks.
 type scorer struct {
 	linear *Linear
 	trees  *Scorer
@@ -131,7 +133,7 @@ func (s *scorer) fill(x, out []float64) {
 		out[0] = s.linear.Predict(x)
 	case s.trees != nil:
 		s.trees.Predict(x, out)
-	default:
+	case s.forest != nil:
 		s.forest.fill(x, out)
 	}
 }
@@ -140,18 +142,22 @@ func (s *scorer) fill(x, out []float64) {
 // the specification's slices.
 func NewUplift(spec UpliftSpec) (*Uplift, error) {
 	u := &Uplift{schema: spec.Schema, predictors: spec.Predictors, without: spec.Without, levels: spec.Levels, arms: spec.Arms}
+	var at []int // first output of each predictor
 	for i, p := range spec.Predictors {
 		s, err := newScorer(p, spec.Schema.Features)
 		if err != nil {
 			return nil, fmt.Errorf("predictor %d: %w", i, err)
 		}
+		at = append(at, u.width)
 		u.scorers = append(u.scorers, s)
 		u.width += s.width
 	}
 	if err := u.check(); err != nil {
 		return nil, err
 	}
-	return u, nil
+	var err error
+	u.blocks, err = newTreeBlocks(spec.Predictors, spec.Schema.Features, at)
+	return u, err
 }
 
 func newScorer(p Predictor, features []Feature) (scorer, error) {
@@ -162,8 +168,12 @@ func newScorer(p Predictor, features []Feature) (scorer, error) {
 		}
 		return scorer{linear: p.Linear, width: 1}, nil
 	case p.Trees != nil && p.Linear == nil && p.Forest == nil:
-		t, err := newTreeScorer(p.Trees, len(features))
-		return scorer{trees: t, width: p.Trees.Outputs}, err
+		s := scorer{width: p.Trees.Outputs}
+		err := checkNativeEnsemble(p.Trees, len(features))
+		if err == nil && !blockable(&p) {
+			s.trees, err = NewScorer(p.Trees)
+		}
+		return s, err
 	case p.Forest != nil && p.Linear == nil && p.Trees == nil:
 		f, err := newForestScorer(p.Forest, features)
 		return scorer{forest: f, width: 2 * p.Forest.Arms}, err
@@ -242,6 +252,7 @@ func (u *Uplift) outputs(x, out []float64) {
 		s.fill(x, out[at:at+s.width])
 		at += s.width
 	}
+	u.blocks.fill(x, out)
 }
 
 // Effects fills the unclamped calibrated effect of every offer, in schema
