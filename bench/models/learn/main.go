@@ -1,6 +1,5 @@
 // Command learn measures the tournament of models/learner on campaigns with
-// known truth, beside published results of Python libraries on the same rows,
-// and the time boosted trees take:
+// known truth, beside published results of Python libraries on the same rows:
 //
 //	go run ./bench/models/learn -data ../shared -what truth -rows 10000 -seeds 5
 //	go run ./bench/models/learn -data ../shared -what truth -sets retail -rows 100000 -seeds 3
@@ -31,7 +30,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.data, "data", "../shared", "folder with the public data sets and published results")
-	flag.StringVar(&o.what, "what", "truth", "truth or speed")
+	flag.StringVar(&o.what, "what", "truth", "truth")
 	flag.StringVar(&o.sets, "sets", "A,B,C,D,retail", "of truth: generators")
 	flag.IntVar(&o.seeds, "seeds", 5, "of truth: campaigns per generator")
 	flag.IntVar(&o.rows, "rows", 10000, "of truth: rows of a campaign")
@@ -52,5 +51,5 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	case "truth":
 		return truth(ctx, o, out)
 	}
-	return fmt.Errorf("-what %q is not truth or speed", o.what)
+	return fmt.Errorf("-what %q is not truth", o.what)
 }
