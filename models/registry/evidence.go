@@ -52,8 +52,9 @@ type Evidence struct {
 	// Gain is the policy value per decision of the candidate less that of the
 	// incumbent, paired and clustered by customer.
 	Gain eval.Interval `json:"gain"`
-	// Covered is the share of what the candidate would do that the log knows:
-	// its mean weight, 1 but for chance where every choice could be logged.
+	// Covered is the share of what the candidate would do that the log knows, or
+	// of what the incumbent would, if that is less: the mean weight, 1 but for
+	// chance where every choice could be logged.
 	Covered eval.Interval `json:"covered"`
 	// Calibration is nil for an outcome in money.
 	Calibration *eval.CalibrationCheck `json:"calibration,omitempty"`
@@ -96,18 +97,10 @@ func Judge(t Trial, b eval.Bootstrap) (*Evidence, error) {
 }
 
 func (e *Evidence) compare(t Trial, b eval.Bootstrap) error {
-	l, err := t.Arms.Under(t.Candidate)
-	if err != nil {
+	var err error
+	if e.Covered, err = t.covered("candidate", t.Candidate); err != nil {
 		return err
 	}
-	support, err := eval.Supported(l)
-	switch {
-	case errors.Is(err, eval.ErrUndefined):
-		return fmt.Errorf("nothing the candidate would do was ever done: %w", err)
-	case err != nil:
-		return err
-	}
-	e.Covered = covered(support, len(t.Arms.Outcome))
 	if t.Incumbent == nil {
 		g, err := eval.Guarded(t.Arms, t.Candidate, 0, b)
 		if err != nil {
@@ -116,17 +109,40 @@ func (e *Evidence) compare(t Trial, b eval.Bootstrap) error {
 		e.Against, e.Gain = g.Arms[g.Best], g.Gain
 		return nil
 	}
+	known, err := t.covered("incumbent", t.Incumbent)
+	if err != nil {
+		return err
+	}
+	if known.Value < e.Covered.Value {
+		e.Covered = known
+	}
 	e.Against = t.Against
 	e.Gain, err = eval.ComparePolicies(t.Arms, t.Candidate, t.Incumbent, b)
 	return err
 }
 
+// covered is the share of what somebody would do that the log knows.
+func (t *Trial) covered(who string, choice []int) (eval.Interval, error) {
+	l, err := t.Arms.Under(choice)
+	if err != nil {
+		return eval.Interval{}, err
+	}
+	support, err := eval.Supported(l)
+	switch {
+	case errors.Is(err, eval.ErrUndefined):
+		return eval.Interval{}, fmt.Errorf("nothing the %s would do was ever done: %w", who, err)
+	case err != nil:
+		return eval.Interval{}, err
+	}
+	return meanWeight(support, len(t.Arms.Outcome)), nil
+}
+
 // z95 is the two-sided 95 % quantile of the normal distribution.
 const z95 = 1.959963984540054
 
-// covered is the mean weight of n rows with its normal interval. The mean of the
+// meanWeight is the mean weight of n rows with its normal interval. The mean of the
 // squared weights follows from the effective number of rows, (sum w)^2 / sum w^2.
-func covered(s eval.Support, n int) eval.Interval {
+func meanWeight(s eval.Support, n int) eval.Interval {
 	variance := max(0, s.MeanWeight*s.MeanWeight*(float64(n)/s.Effective-1))
 	se := math.Sqrt(variance / float64(n))
 	return eval.Interval{Value: s.MeanWeight, SE: se, Lower: s.MeanWeight - z95*se, Upper: s.MeanWeight + z95*se}

@@ -31,7 +31,7 @@ func DefaultGate() Gate {
 	return Gate{MinGain: 0, MaxLoss: 0.05, MinRows: 10000, MinDays: 28, MaxAge: 7 * 24 * time.Hour, MaxShare: 0.2}
 }
 
-// minCovered is the share of a candidate's choices that the log must know.
+// minCovered is the share of the choices compared that the log must know.
 const minCovered = 0.95
 
 // Request asks for a change.
@@ -125,7 +125,7 @@ func (g Gate) lacks(r *Registry, q Request) []string {
 		say("the gain per decision is %.4g (%.4g to %.4g); its lower bound must be above %.4g", e.Gain.Value, e.Gain.Lower, e.Gain.Upper, need)
 	}
 	if e.Covered.Below(minCovered) || !(e.Covered.Value > 0) {
-		say("the log knows %.0f %% of what it would do, 95 %% are needed", 100*e.Covered.Value)
+		say("the log knows %.0f %% of what it or the incumbent would do, 95 %% are needed", 100*e.Covered.Value)
 	}
 	return append(append(out, g.tooLittle(e, q.At)...), e.alarms()...)
 }

@@ -395,6 +395,10 @@ func TestJudge(t *testing.T) {
 	if e, err = registry.Judge(in, eval.Bootstrap{Replicates: 100}); err != nil || e.Against != registry.Bundle || !e.Covered.Below(0.95) {
 		t.Errorf("half of what it would do is known, which is for the gate to refuse: %+v, %v", e, err)
 	}
+	in.Candidate, in.Incumbent = in.Incumbent, in.Candidate
+	if e, err = registry.Judge(in, eval.Bootstrap{Replicates: 100}); err != nil || !e.Covered.Below(0.95) {
+		t.Errorf("half of what the incumbent would do is known: %+v, %v", e, err)
+	}
 	in.Candidate = choose(x, func(float64) bool { return true })
 	if _, err := registry.Judge(in, eval.Bootstrap{Replicates: 100}); !errors.Is(err, eval.ErrUndefined) {
 		t.Errorf("a candidate nobody knows: %v", err)

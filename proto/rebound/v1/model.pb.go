@@ -421,7 +421,8 @@ type ModelEvidence struct {
 	Against string `protobuf:"bytes,5,opt,name=against,proto3" json:"against,omitempty"`
 	// Money of the goals per decision that the model adds.
 	Gain *Estimate `protobuf:"bytes,6,opt,name=gain,proto3" json:"gain,omitempty"`
-	// Share of what the model would do that the journal knows; 1 but for chance where every choice could be logged.
+	// Share of what the model would do that the journal knows, or of what decides now, if that is less; 1 but for
+	// chance where every choice could be logged.
 	Covered *Estimate `protobuf:"bytes,7,opt,name=covered,proto3" json:"covered,omitempty"`
 	// Whether its chances come true.
 	Calibration *ModelCalibration `protobuf:"bytes,8,opt,name=calibration,proto3" json:"calibration,omitempty"`
