@@ -125,7 +125,7 @@ func (f *fittedForest) model() *models.Forest {
 	m := &models.Forest{Arms: f.arms, Group: f.group, Value: f.value, PriorVariance: f.prior}
 	for _, t := range f.trees {
 		tree := f.bins.tree(t)
-		tree.Leaf, tree.Cover = nil, nil
+		tree.Leaf = nil
 		m.Trees = append(m.Trees, tree)
 	}
 	return m

@@ -1,6 +1,10 @@
 package learner
 
-import "github.com/rebound-engine/rebound/internal/splitmix"
+import (
+	"slices"
+
+	"github.com/rebound-engine/rebound/internal/splitmix"
+)
 
 // treeGrower is the scratch of one goroutine.
 type treeGrower struct {
@@ -15,6 +19,8 @@ type treeGrower struct {
 	stream  *stream
 	out     *binTree
 	effects []float64 // per leaf and arm
+	passed  []float64 // per node: rows that value what is below it
+	ended   []float64 // per leaf
 }
 
 func newTreeGrower(g *forestGrower) *treeGrower {
@@ -66,8 +72,9 @@ func (t *treeGrower) tree(number int, half []int32) (*binTree, []float64) {
 		grow += int(in &^ side)
 		value += int(in & side)
 	}
-	t.out, t.effects = &binTree{}, nil
+	t.out, t.effects, t.passed, t.ended = &binTree{}, nil, t.passed[:0], t.ended[:0]
 	t.branch(t.grow[:grow], t.value[:value], make([]float64, len(t.g.grad)), 0, t.build(t.grow[:grow]))
+	t.out.cover = slices.Concat(t.passed, t.ended)
 	return t.out, t.effects
 }
 
@@ -92,11 +99,12 @@ func (t *treeGrower) branch(rows, estimate []int32, parent []float64, depth int,
 	best := t.bestSplit(h, depth)
 	if best.gain <= 0 {
 		t.release(h)
-		t.effects = append(t.effects, value...)
+		t.effects, t.ended = append(t.effects, value...), append(t.ended, float64(len(estimate)))
 		return ^int32(len(t.effects)/len(value) - 1)
 	}
 	at := int32(len(t.out.nodes))
 	t.out.nodes = append(t.out.nodes, binNode{feature: int32(best.feature), bin: uint8(best.bin), missing: best.missing, set: best.left})
+	t.passed = append(t.passed, float64(len(estimate)))
 	bins := t.g.w.bins
 	l := bins.partition(best.feature, &best.left, rows, t.scratch)
 	e := bins.partition(best.feature, &best.left, estimate, t.scratch)
