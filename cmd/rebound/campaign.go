@@ -72,6 +72,7 @@ type campaignTraining struct {
 	state     string
 	write     string
 	criterion string
+	names     []string // of candidates; none: all
 	spec      learner.Spec
 }
 
@@ -88,6 +89,7 @@ func (a *app) addCampaignTraining(cmd *cobra.Command, out *string, log *logFlags
 	f := cmd.Flags()
 	f.DurationVar(&t.spec.Budget, "budget", 0, "with --data: no candidate starts after it, e.g. 5m (default: none)")
 	f.IntVar(&t.spec.MaxTrials, "trials", 0, "with --data: candidates tried at most (default: all)")
+	f.StringSliceVar(&t.names, "candidates", nil, "with --data: only these, by the names in the table (default: all)")
 	f.IntVar(&t.spec.Folds, "folds", 5, "with --data: of the cross-validation")
 	f.Uint64Var(&t.spec.Seed, "seed", 1, "with --data: of folds and learners")
 	f.IntVar(&t.spec.Threads, "threads", 0, "with --data: 0 for all cores; never changes the result")
@@ -100,7 +102,7 @@ With --data it learns what each offer of a past campaign changed: a tournament o
 uplift learners on a table, picked by --criterion on held-out folds, guarded by the
 best single arm. The table of all candidates is printed.`
 	cmd.Example += "\n  rebound train --data campaign.csv --mapping mapping.yaml --test-share 0.5 --out champion.rbm"
-	t.instead(cmd, []string{"budget", "trials", "folds", "seed", "threads", "criterion", "state", "write"}, t.run)
+	t.instead(cmd, []string{"budget", "trials", "candidates", "folds", "seed", "threads", "criterion", "state", "write"}, t.run)
 	t.addJournal(cmd, t.run)
 }
 
@@ -121,6 +123,9 @@ func (t *campaignTraining) run(cmd *cobra.Command) error {
 		train = d.Subset(rows)
 	}
 	if err := t.complete(); err != nil {
+		return err
+	}
+	if t.spec.Candidates, err = candidatesNamed(t.names, t.spec.Candidates, train); err != nil {
 		return err
 	}
 	progress := &phaseBar{app: t.app}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/bits"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,11 +18,15 @@ import (
 )
 
 // campaignSearch are the flags of a tournament that evaluate runs itself.
-type campaignSearch struct{ trials, folds int }
+type campaignSearch struct {
+	trials, folds int
+	names         []string
+}
 
 func (s *campaignSearch) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.IntVar(&s.trials, "trials", 0, "with --splits or --cross-validate: candidates tried at most (default: all)")
+	f.StringSliceVar(&s.names, "candidates", nil, "with --splits or --cross-validate: only these, by the names in the table of train (default: all)")
 	f.IntVar(&s.folds, "folds", 5, "with --splits or --cross-validate: of the cross-validation inside the training part")
 }
 
@@ -31,11 +37,40 @@ func (e *campaignEvaluation) learn(ctx context.Context, m *campaignMapping, d *l
 	if m.Recipe == recipeVoucher {
 		spec.Candidates = learner.VoucherCandidates(spec.Seed)
 	}
+	var err error
+	if spec.Candidates, err = candidatesNamed(e.learning.names, spec.Candidates, d); err != nil {
+		return nil, err
+	}
 	res, err := learner.Tournament(ctx, spec, d)
 	if errors.Is(err, learner.ErrTournament) {
 		return nil, &exitError{exitUsage, err}
 	}
 	return res, err
+}
+
+// candidatesNamed picks candidates by name, in the order of the field: all where no name
+// is given. A nil field is the default one for the rows.
+func candidatesNamed(names []string, field []learner.Candidate, d *learner.Dataset) ([]learner.Candidate, error) {
+	if len(names) == 0 {
+		return field, nil
+	}
+	if field == nil {
+		field = learner.DefaultCandidates(d.Rows(), d.Unit)
+	}
+	var out []learner.Candidate
+	var known []string
+	for _, c := range field {
+		known = append(known, c.Name)
+		if slices.Contains(names, c.Name) {
+			out = append(out, c)
+		}
+	}
+	for _, n := range names {
+		if !slices.Contains(known, n) {
+			return nil, usageErrorf("--candidates: %q is none of %s", n, strings.Join(known, ", "))
+		}
+	}
+	return out, nil
 }
 
 // crossValidate predicts every row by what is learned from the other parts.

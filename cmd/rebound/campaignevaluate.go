@@ -59,7 +59,7 @@ linear model per arm and every single offer, --cross-validate one report for all
   rebound evaluate --data campaign.csv --mapping mapping.yaml --model champion.rbm --test-share 0.5 --html report.html
   rebound evaluate --data campaign.csv --mapping mapping.yaml --splits 10
   rebound evaluate --data campaign.csv --mapping mapping.yaml --cross-validate 5`
-	e.instead(cmd, []string{"html", "beside", "replicates", "splits", "cross-validate", "trials", "folds"}, e.run)
+	e.instead(cmd, []string{"html", "beside", "replicates", "splits", "cross-validate", "trials", "candidates", "folds"}, e.run)
 }
 
 func (e *campaignEvaluation) run(cmd *cobra.Command) error {

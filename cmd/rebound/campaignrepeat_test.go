@@ -86,10 +86,13 @@ func TestRepeatSummary(t *testing.T) {
 func TestCrossValidationPredictsEveryRow(t *testing.T) {
 	table, mapping := campaignTable(t, 3000)
 	var r, other eval.Report
-	evaluatedJSON(t, &r, "--data", table, "-m", mapping, "--cross-validate", "2")
+	evaluatedJSON(t, &r, "--data", table, "-m", mapping, "--cross-validate", "2", "--candidates", "t-linear")
 	evaluatedJSON(t, &other, "--data", table, "-m", mapping, "--cross-validate", "2", "--salt", "1")
 	if r.Policies[0].Rows != 3000 || len(r.Uplift) != 4 || len(r.Card) != 2 || len(r.Tables) != 4 || len(r.Tables[0].Rows) != 5 {
 		t.Errorf("%d rows, %d uplifts, card %v, %d tables", r.Policies[0].Rows, len(r.Uplift), r.Card, len(r.Tables))
+	}
+	if !strings.HasPrefix(r.Card[1].Value, "t-linear; ") {
+		t.Errorf("learned by %s", r.Card[1].Value)
 	}
 	if r.Uplift[0].Qini == other.Uplift[0].Qini {
 		t.Error("another salt deals the same parts")
@@ -100,12 +103,13 @@ func TestRepeatUsageErrors(t *testing.T) {
 	table, mapping := campaignTable(t, 30)
 	data := []string{"evaluate", "--data", table, "-m", mapping}
 	for want, args := range map[string][]string{
-		"[model splits cross-validate] is required": data,
-		"--splits goes with --data":                 {"evaluate", "--splits", "2"},
-		"[cross-validate model]":                    append(data[:5:5], "--cross-validate", "2", "--model", "x"),
-		"2 to 100 parts":                            append(data[:5:5], "--cross-validate", "1"),
-		"1 to 1,000":                                append(data[:5:5], "--splits", "-1"),
-		"too few":                                   append(data[:5:5], "--splits", "1"),
+		"[model splits cross-validate] is required":    data,
+		"--splits goes with --data":                    {"evaluate", "--splits", "2"},
+		"[cross-validate model]":                       append(data[:5:5], "--cross-validate", "2", "--model", "x"),
+		"2 to 100 parts":                               append(data[:5:5], "--cross-validate", "1"),
+		"1 to 1,000":                                   append(data[:5:5], "--splits", "-1"),
+		"too few":                                      append(data[:5:5], "--splits", "1"),
+		`"luck" is none of s-linear-300, s-linear-100`: append(data[:5:5], "--splits", "1", "--candidates", "t-linear,luck"),
 	} {
 		if _, errOut, code := cli(t, args...); code != exitUsage || !strings.Contains(errOut, want) {
 			t.Errorf("%v: exit code %d, says %q, want %q", args, code, errOut, want)
