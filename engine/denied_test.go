@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -17,7 +18,7 @@ func TestModelsReadNothingDenied(t *testing.T) {
 		fsys := fstest.MapFS{}
 		for path, content := range modelled(t).Files() {
 			if path == "company.yaml" {
-				content = append(content[:len(content):len(content)], "  deny: ["+denied+"]\n"...)
+				content = append(slices.Clip(content), "  deny: ["+denied+"]\n"...)
 			}
 			fsys[path] = &fstest.MapFile{Data: content}
 		}

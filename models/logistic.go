@@ -52,12 +52,12 @@ func (l *Linear) Raw(x []float64) float64 {
 }
 
 // Predict is the prediction after the link.
-func (l *Linear) Predict(x []float64) float64 { return applyLink(l.Link, 1, l.Raw(x)) }
+func (l *Linear) Predict(x []float64) float64 { return applyLink(l.Link, l.Raw(x)) }
 
-func applyLink(link Link, scale, raw float64) float64 {
+func applyLink(link Link, raw float64) float64 {
 	switch link {
 	case LinkLogistic:
-		return 1 / (1 + math.Exp(-scale*raw))
+		return logistic(1, raw)
 	case LinkExp:
 		return math.Exp(raw)
 	}

@@ -206,10 +206,10 @@ func (r *rawExplainer) through(values []float64) (slope, base float64) {
 	for _, v := range values[:last] {
 		sum += v
 	}
-	base = applyLink(r.link, 1, values[last])
+	base = applyLink(r.link, values[last])
 	if d := sum - values[last]; math.Abs(d) > 1e-9 {
-		return (applyLink(r.link, 1, sum) - base) / d, base
+		return (applyLink(r.link, sum) - base) / d, base
 	}
 	const step = 1e-6
-	return (applyLink(r.link, 1, values[last]+step) - base) / step, base
+	return (applyLink(r.link, values[last]+step) - base) / step, base
 }

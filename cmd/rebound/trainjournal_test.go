@@ -207,20 +207,20 @@ func (s *playedShop) beatsPrior(m models.Model, folder string, from time.Time) {
 	p, truth := s.later(folder, m, from)
 	offers := m.Schema().Offers
 	learned, prior, best := 0.0, 0.0, 0.0
-	var predicted, real []float64
+	var predicted, actual []float64
 	for i := range truth {
 		if k := p.best(i); k >= 0 {
 			learned += truth[i][offers[k]] / float64(len(truth))
 		}
 		prior += truth[i]["points"] / float64(len(truth))
 		best += max(truth[i]["percent"], truth[i]["points"], truth[i]["message"], 0) / float64(len(truth))
-		predicted, real = append(predicted, p.effects[slices.Index(offers, "percent")][i]), append(real, truth[i]["percent"])
+		predicted, actual = append(predicted, p.effects[slices.Index(offers, "percent")][i]), append(actual, truth[i]["percent"])
 	}
-	s.t.Logf("%d later decisions: true uplift %.4f learned, %.4f by the prior, %.4f at best; correlation of the percent-off effect %.2f", len(truth), learned, prior, best, correlation(predicted, real))
+	s.t.Logf("%d later decisions: true uplift %.4f learned, %.4f by the prior, %.4f at best; correlation of the percent-off effect %.2f", len(truth), learned, prior, best, correlation(predicted, actual))
 	if learned < prior+0.4*(best-prior) {
 		s.t.Errorf("learned policy: true uplift %.4f, the prior's %.4f, the best %.4f", learned, prior, best)
 	}
-	if r := correlation(predicted, real); r < 0.25 {
+	if r := correlation(predicted, actual); r < 0.25 {
 		s.t.Errorf("correlation of predicted and true effect: %.2f", r)
 	}
 }
@@ -236,7 +236,7 @@ func (s *playedShop) decidesInBundle(m models.Model, folder, policies, model str
 	}
 	putFile(s.t, filepath.Join(policies, "models", "champion.rbm"), fileText(s.t, model))
 	n := openShop(s.t, folder, policies)
-	defer n.Close() //nolint:errcheck // the answer is there
+	defer n.Close()
 	r := shopRequest(s.last)
 	r.RequestID, r.DryRun, r.Explain = "again", true, engine.ExplainFull
 	d, err := n.engine.Decide(context.Background(), r)
