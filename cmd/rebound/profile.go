@@ -124,7 +124,7 @@ func (a *app) profileEraseCmd() *cobra.Command {
 		Long: `Erase removes a customer's profile, events and decisions. From then on nobody reads
 anything of them. On the disk the log is overwritten at once; the records are when the
 store is closed: with --store before this verb ends, else when the server stops.`,
-		Args:  args(cobra.ExactArgs(1)),
+		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, arg []string) error {
 			id, err := customerID(arg[0])
 			if err != nil {
