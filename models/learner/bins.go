@@ -270,18 +270,16 @@ func (b *Bins) partitionParallel(feature int, left *binSet, idx, scratch []int32
 	at := make([]int, chunks)
 	parallel(threads, chunks, func(c int) {
 		from, to := c*partitionChunk, min((c+1)*partitionChunk, n)
-		at[c] = b.partition(feature, left, idx[from:to], scratch[from:to])
+		at[c] = b.separate(feature, left, idx[from:to], scratch[from:to])
 	})
-	copy(scratch, idx)
 	total := 0
-	for _, l := range at {
-		total += l
+	for c, l := range at {
+		total += copy(idx[total:], idx[c*partitionChunk:c*partitionChunk+l])
 	}
-	l, r := 0, total
-	for c, k := range at {
+	r := total
+	for c, l := range at {
 		from, to := c*partitionChunk, min((c+1)*partitionChunk, n)
-		l += copy(idx[l:], scratch[from:from+k])
-		r += copy(idx[r:], scratch[from+k:to])
+		r += copy(idx[r:], scratch[from:to-l])
 	}
 	return total
 }
@@ -297,6 +295,14 @@ func (s *binSet) has(b uint8) bool { return s[b>>6]>>(b&63)&1 != 0 }
 // partition reorders idx stably so that rows whose bin of the feature is in
 // left come first, and returns their number. scratch is as long as idx.
 func (b *Bins) partition(feature int, left *binSet, idx, scratch []int32) int {
+	l := b.separate(feature, left, idx, scratch)
+	copy(idx[l:], scratch)
+	return l
+}
+
+// separate moves the rows whose bin is in left to the front of idx and the
+// others to scratch, in their order, and returns the number of the former.
+func (b *Bins) separate(feature int, left *binSet, idx, scratch []int32) int {
 	at := b.at[feature]
 	packed, shift := b.packed[at.joint/packedPerRow], 8*(at.joint%packedPerRow)
 	column := &b.joints[at.joint]
@@ -309,6 +315,5 @@ func (b *Bins) partition(feature int, left *binSet, idx, scratch []int32) int {
 		l += goes
 		r += 1 - goes
 	}
-	copy(idx[l:], scratch[:r])
 	return l
 }
