@@ -40,7 +40,7 @@ func (t *task) admit(l *Ledger) {
 	t.rooms(l)
 	t.slices(l)
 	t.caps(l)
-	charges := make([]Charge, len(t.index)*len(t.budgets))
+	charges := room(&t.d.memory.charges, len(t.index)*len(t.budgets))
 	for i := 1; i < len(t.d.Candidates); i++ {
 		if c := &t.d.Candidates[i]; c.Scored {
 			c.reopen()

@@ -57,7 +57,7 @@ func (t *task) prepare() error {
 // begin fixes clock, scope and the decision's frame of reference.
 func (e *Engine) begin(ctx context.Context, s *snapshot, req *Request) (*task, error) {
 	x := s.scratch.Get().(*scratch)
-	t := &task{scratch: x, e: e, ctx: ctx, snap: s, req: req, d: &Decision{}, started: e.opts.Clock()}
+	t := &task{scratch: x, e: e, ctx: ctx, snap: s, req: req, d: e.blank(), started: e.opts.Clock()}
 	x.reset()
 	if err := t.locate(); err != nil {
 		t.end()
@@ -101,7 +101,7 @@ func (t *task) locate() error {
 	if !exact {
 		d.Degraded = append(d.Degraded, Degradation{Subject: "scope " + scope, Cause: fmt.Sprintf("the bundle does not know it; the policy of %q decides", p.Scope)})
 	}
-	d.Candidates = make([]Candidate, 1+len(p.Offers))
+	d.Candidates = room(&d.memory.candidates, 1+len(p.Offers))
 	d.Candidates[0] = Candidate{Offer: None, Kind: None, Stage: StageDraw, Scored: true}
 	return nil
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync"
 	"time"
 
 	"github.com/rebound-engine/rebound/engine/profile"
@@ -129,6 +130,9 @@ type Decision struct {
 	// customer (models by the same names). In an answer they are present for
 	// ExplainFull only; the log always has them.
 	Variables []Variable
+
+	memory *memory // given back by Release; nil if others look at it, too
+	pool   *sync.Pool
 }
 
 // Terms are the conditions of an offer as the customer gets it.
@@ -340,6 +344,7 @@ func (d *Decision) Candidate(offer string) *Candidate {
 // reads NOT_AVAILABLE, and scores, features and money internals are gone.
 func (d *Decision) Redacted() *Decision {
 	r := *d
+	r.keep()
 	r.Candidates = make([]Candidate, len(d.Candidates))
 	for i, c := range d.Candidates {
 		r.Candidates[i] = Candidate{Offer: c.Offer, Kind: c.Kind, Ceiling: c.Ceiling}

@@ -60,6 +60,7 @@ type Engine struct {
 	durable  durable      // nil in lossless mode
 	validity atomic.Int64 // longest of the bundles seen, ms
 	wires    sync.Pool    // *wire
+	memories sync.Pool    // *memory
 }
 
 // New checks the options. The engine has no bundle until Activate or Resume.
@@ -152,6 +153,7 @@ func (e *Engine) await(ctx context.Context, c *call, body [16]byte) (d *Decision
 	}
 	d = new(Decision)
 	*d = *c.decision
+	d.keep()
 	return d, false, nil
 }
 

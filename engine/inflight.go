@@ -20,6 +20,7 @@ type inflight struct {
 // call is one request being decided. Its result may be read once done is closed.
 type call struct {
 	body     [16]byte
+	waiting  int // guarded by the shard
 	done     chan struct{}
 	decision *Decision
 	err      error
@@ -38,6 +39,7 @@ func (f *inflight) enter(id string, body [16]byte) (*call, bool) {
 	s.Lock()
 	defer s.Unlock()
 	if c := s.calls[id]; c != nil {
+		c.waiting++
 		return c, false
 	}
 	c := &call{body: body, done: make(chan struct{})}
@@ -50,6 +52,9 @@ func (f *inflight) leave(id string, c *call, d *Decision, err error) {
 	s := &f.shards[maphash.String(f.seed, id)%inflightShards]
 	s.Lock()
 	delete(s.calls, id)
+	if c.waiting > 0 && d != nil {
+		d.keep()
+	}
 	s.Unlock()
 	c.decision, c.err = d, err
 	close(c.done)

@@ -32,10 +32,9 @@ func (e *Engine) decideAgain(ctx context.Context, s *snapshot, d *Decision) (*ag
 	x.reset()
 	t := &task{scratch: x, e: e, ctx: ctx, snap: s, plan: p, req: &Request{Channel: d.Channel, Phase: d.Phase}}
 	t.now = d.Time.In(p.Location)
-	t.d = &Decision{
-		Subject: d.Subject, Household: d.Household, Time: d.Time, Scope: d.Scope, Currency: d.Currency, Exponent: d.Exponent,
-		Consent: d.Consent, Personal: d.Personal, Candidates: make([]Candidate, 1+len(p.Offers)),
-	}
+	t.d = e.blank()
+	t.d.Subject, t.d.Household, t.d.Time, t.d.Scope, t.d.Currency, t.d.Exponent = d.Subject, d.Household, d.Time, d.Scope, d.Currency, d.Exponent
+	t.d.Consent, t.d.Personal, t.d.Candidates = d.Consent, d.Personal, make([]Candidate, 1+len(p.Offers))
 	a := &again{task: t, logged: d}
 	a.variables()
 	a.admitted()

@@ -174,8 +174,8 @@ func (t *task) degrade(subject string, rung Rung, cause error) {
 func (t *task) value() error {
 	n := len(t.d.Candidates)
 	t.gross, t.lower = grow(t.gross, n), grow(t.lower, n)
-	outcomes := make([]OutcomeScore, 0, len(t.index)*len(t.outcomes))
-	goals := make([]GoalValue, 0, len(t.index)*len(t.plan.Goals))
+	outcomes := room(&t.d.memory.outcomes, len(t.index)*len(t.outcomes))[:0]
+	goals := room(&t.d.memory.goals, len(t.index)*len(t.plan.Goals))[:0]
 	for _, offer := range t.index {
 		c := &t.d.Candidates[offer+1]
 		if !c.alive() {

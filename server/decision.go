@@ -36,6 +36,7 @@ func (s *decisionServer) Decide(ctx context.Context, m *pb.DecideRequest) (*pb.D
 	if err != nil {
 		return nil, err
 	}
+	defer d.Release()
 	return seenBy(m.GetAudience(), d, m.GetExplain()), nil
 }
 

@@ -33,7 +33,7 @@ type Options struct {
 	Queue int
 	// MaxPayload is the longest payload taken; store.MaxPayload if 0, at most a quarter of Queue.
 	MaxPayload int
-	// SyncEvery is how long the bounded mode lets entries gather; 2 ms if 0.
+	// SyncEvery is how long the bounded mode lets entries gather; 5 ms if 0.
 	SyncEvery time.Duration
 	// Clock is wall time; time.Now if nil.
 	Clock func() time.Time
@@ -57,7 +57,7 @@ func (o Options) withDefaults() Options {
 		o.MaxPayload = min(store.MaxPayload, o.Queue/2)
 	}
 	if o.SyncEvery == 0 {
-		o.SyncEvery = 2 * time.Millisecond
+		o.SyncEvery = 5 * time.Millisecond
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
