@@ -1,8 +1,9 @@
 """Training and scoring beside LightGBM, XGBoost, causalml and econml: the same
 rows, threads and trees, taken in turns in one run. train.sh installs them.
 
-Rows are the e-mail test of Hillstrom (64,000 customers, two e-mails and none,
-outcome: visit). Seconds are medians with their range, by the clock and of
+Rows are the e-mail test of Hillstrom (64,000 customers, 12 inputs, two e-mails
+and none, outcome: visit) and, for one model of many inputs, the insurance
+mailing (10,000 customers, 67 inputs, outcome: purchase). Seconds are medians with their range, by the clock and of
 processor time; losses are of customers not trained on.
 """
 import argparse
@@ -38,20 +39,22 @@ def fit(method, settings, levels=None, folds=5):
 
 
 def jobs():
-    """name: rows to train on, what to fit, and who else can."""
+    """name: data, rows of it to train on, what to fit, and who else can."""
     outcome = boost(100, 4, 200)
     forest = fit("forest", None, ("s", outcome), folds=3)
     forest["Fit"]["Candidate"] = dict(Name="forest", Method="forest", Forest=dict(Trees=500, MinLeaf=400, Sample=0.45))
+    one = dict(Boost=dict(boost(100, 31, 20, 0.1, 0.0), Loss="logistic"))
+    chance = {"lightgbm": peers.chance(peers.lgb_class), "xgboost": peers.chance(peers.xgb_class)}
     return {
-        "one model, 100 x 31": ("all", dict(Boost=dict(boost(100, 31, 20, 0.1, 0.0), Loss="logistic")),
-                                {"lightgbm": peers.chance(peers.lgb_class), "xgboost": peers.chance(peers.xgb_class)}),
-        "T, 3 x 50 x 4": ("half", fit("t", boost(50, 4, 200)),
+        "one model, 100 x 31": ("hillstrom", "all", one, chance),
+        "one model of many inputs": ("insurance", "all", one, chance),
+        "T, 3 x 50 x 4": ("hillstrom", "half", fit("t", boost(50, 4, 200)),
                           {"lightgbm": peers.t_learner(peers.lgb_class), "xgboost": peers.t_learner(peers.xgb_class)}),
-        "S, 200 x 4": ("half", fit("s", boost(200, 4, 200)),
+        "S, 200 x 4": ("hillstrom", "half", fit("s", boost(200, 4, 200)),
                        {"lightgbm": peers.s_learner(peers.lgb_class), "xgboost": peers.s_learner(peers.xgb_class)}),
-        "X, 60 x 8 on 100 x 4": ("half", fit("x", boost(60, 8, 400), ("t", outcome), folds=2), {"causalml": peers.causalml_x}),
-        "DR, 30 x 3 on 100 x 4": ("half", fit("dr", boost(30, 3, 200), ("s", outcome)), {"econml": peers.econml_dr}),
-        "forest, 500 trees": ("half", forest, {"econml": peers.econml_forest}),
+        "X, 60 x 8 on 100 x 4": ("hillstrom", "half", fit("x", boost(60, 8, 400), ("t", outcome), folds=2), {"causalml": peers.causalml_x}),
+        "DR, 30 x 3 on 100 x 4": ("hillstrom", "half", fit("dr", boost(30, 3, 200), ("s", outcome)), {"econml": peers.econml_dr}),
+        "forest, 500 trees": ("hillstrom", "half", forest, {"econml": peers.econml_forest}),
     }
 
 
@@ -65,17 +68,26 @@ class Data:
         table.to_csv(file, index=False)
 
 
-def read(path, folder):
-    """All rows, and the halves of split 0 of the published comparison."""
-    t = pd.read_csv(path)
+def hillstrom(data):
+    t = pd.read_csv(os.path.join(data, "hillstrom", "hillstrom_minethatdata_2008.csv.gz"))
     x = np.c_[t.recency, t.history_segment.str[0].astype(int), t.history, t.mens, t.womens, t.newbie,
               *[t.zip_code == z for z in ("Rural", "Surburban", "Urban")],
               *[t.channel == c for c in ("Multichannel", "Phone", "Web")]].astype(float)
-    arm = t.segment.map({"No E-Mail": 0, "Mens E-Mail": 1, "Womens E-Mail": 2}).to_numpy()
-    y = t.visit.to_numpy()
-    test = splitmix64(10 * np.arange(len(t), dtype=np.uint64)) >> np.uint64(63) == 1
-    parts = {"all": np.full(len(t), True), "half": ~test, "test": test}
-    return {k: Data(x[m], arm[m], y[m], os.path.join(folder, k + ".csv")) for k, m in parts.items()}
+    return x, t.segment.map({"No E-Mail": 0, "Mens E-Mail": 1, "Womens E-Mail": 2}).to_numpy(), t.visit.to_numpy()
+
+
+def insurance(data):
+    t = pd.read_csv(os.path.join(data, "information_insurance_mail", "information_train.csv.gz"))
+    x = t.drop(columns=["PURCHASE", "TREATMENT", "UNIQUE_ID"]).select_dtypes("number")
+    return x.to_numpy(float), t.TREATMENT.to_numpy(int), t.PURCHASE.to_numpy(int)
+
+
+def parts(name, columns, folder):
+    """All rows, and the halves of split 0 of the published comparison."""
+    x, arm, y = columns
+    test = splitmix64(10 * np.arange(len(y), dtype=np.uint64)) >> np.uint64(63) == 1
+    masks = {"all": np.full(len(y), True), "half": ~test, "test": test}
+    return {k: Data(x[m], arm[m], y[m], os.path.join(folder, f"{name}-{k}.csv")) for k, m in masks.items()}
 
 
 def splitmix64(x):
@@ -140,29 +152,31 @@ def measure(a, binary, data):
     """{(job, threads): {who: [result]}}: everyone once a round, ours first."""
     seen, installed = {}, versions()
     for turn in range(a.rounds + 1):  # the first warms up
-        for name, (rows, what, others) in jobs().items():
+        for name, (source, rows, what, others) in jobs().items():
             slow = "forest" in name
             if a.only not in name or slow and not 0 < turn <= a.slow_rounds:
                 continue
+            train, test = data[source][rows], data[source]["test"]
             for threads in sorted({1, a.threads}) if rows == "all" else [a.threads]:
-                results = {"rebound": run_ours(binary, what, data[rows], data["test"], threads, not slow)}
+                results = {"rebound": run_ours(binary, what, train, test, threads, not slow)}
                 for who, fit in others.items():
                     if installed[who]:
-                        results[who] = run_peer(fit, what, data[rows], data["test"], threads)
+                        results[who] = run_peer(fit, what, train, test, threads)
                 for who, r in results.items():
                     if turn > 0:
-                        seen.setdefault((name, rows, threads), {}).setdefault(who, []).append(r)
+                        seen.setdefault((name, len(train.y), threads), {}).setdefault(who, []).append(r)
     return seen
 
 
 def held_out(a, binary, data, name, results):
     """The quality of everyone trained on one half, judged on the other."""
-    rows, what, others = jobs()[name]
+    source, rows, what, others = jobs()[name]
+    half, test = data[source]["half"], data[source]["test"]
     last = {who: rs[-1] for who, rs in results.items()}
     if rows == "all":
-        last = {who: run_peer(others[who], what, data["half"], data["test"], 1) for who in results if who in others}
-        last["rebound"] = run_ours(binary, what, data["half"], data["test"], 1, False)
-    return {who: quality(r["predicted"], data["test"]) for who, r in last.items()}
+        last = {who: run_peer(others[who], what, half, test, 1) for who in results if who in others}
+        last["rebound"] = run_ours(binary, what, half, test, 1, False)
+    return {who: quality(r["predicted"], test) for who, r in last.items()}
 
 
 def versions():
@@ -186,13 +200,13 @@ def report(seen, judged):
         mid = {who: {k: statistics.median(r[k] for r in rs) for k in ("seconds", "cpu", "one_row")} for who, rs in results.items()}
         for who, rs in results.items():
             ratio = [f"{mid['rebound'][k] / mid[who][k]:.2f}" if who != "rebound" else "" for k in ("seconds", "cpu")]
-            print("|", " | ".join([name, "64,000" if rows == "all" else "32,000", str(threads), who, spread([r["seconds"] for r in rs]),
+            print("|", " | ".join([name, f"{rows:,}", str(threads), who, spread([r["seconds"] for r in rs]),
                                    spread([r["cpu"] for r in rs]), *ratio, f"{judged[name][who]:.4f}", f"{mid[who]['one_row']:.1f}"]), "|")
 
 
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("--data", default=os.path.join(ROOT, "../shared/data/hillstrom/hillstrom_minethatdata_2008.csv.gz"))
+    args.add_argument("--data", default=os.path.join(ROOT, "../shared/data"), help="folder of the public data sets")
     args.add_argument("--rounds", type=int, default=5)
     args.add_argument("--slow-rounds", type=int, default=3, help="rounds of the forest")
     args.add_argument("--threads", type=int, default=2)
@@ -204,7 +218,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         binary = os.path.join(folder, "train")
         subprocess.run(["go", "build", "-o", binary, "./bench/models/train"], check=True, cwd=ROOT)
-        data = read(a.data, folder)
+        data = {f.__name__: parts(f.__name__, f(a.data), folder) for f in (hillstrom, insurance)}
         seen = measure(a, binary, data)
         judged = {name: held_out(a, binary, data, name, results) for (name, _, _), results in seen.items()}
     report(seen, judged)
