@@ -38,7 +38,7 @@ REPORT := go run ./internal/testlog -shared $(SHARED)
 race: ## Run the tests under the race detector; needs gcc.
 	$(RACE) $$(go list ./... | grep -vE '$(COMPUTE)') | $(REPORT)
 	$(RACE) -run 'SameForAnyThreads|BudgetEndsTrials' ./models/learner | $(REPORT)
-	$(RACE) -run 'Serve|Decide|Journal|Crash|OnAStore|IngestResumes' ./cmd/rebound | $(REPORT)
+	$(RACE) -run 'Serve|Decide|Journal|Crash|OnAStore|IngestResumes|Retention' ./cmd/rebound | $(REPORT)
 
 .PHONY: generate
 generate: ## Generate Go code and reference pages.
