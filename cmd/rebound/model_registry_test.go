@@ -59,9 +59,9 @@ func flatModel(t testing.TB, chance float64) string {
 	return writeFile(t, "flat.rbm", string(data))
 }
 
-// TestModelCareer trains on a simulated retailer's log and registers the model.
-// The log shows that its chances do not come true, and so another one goes on to a
-// share of the customers, against a running server that is restarted on the way.
+// TestModelCareer trains on a simulated retailer's log and lets the model watch; it
+// adds nothing to the one in use, and so is no champion. Another one, calibrated on what it
+// was judged by, gets a share of the customers, across a restart of the server.
 func TestModelCareer(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
 	store, file, metrics := filepath.Join(dir, "store"), filepath.Join(t.TempDir(), "summer.rbm"), freeAddress(t)
@@ -96,7 +96,6 @@ func TestModelCareer(t *testing.T) {
 		t.Errorf("shadows %v of a decision by %v", x, shadowed.GetProvenance().GetModels())
 	}
 
-	refused(t, exitFailed, []string{"PROMOTION_REFUSED", "Alarm: predicted"}, on("model", "promote", id, "--to", "challenger", "--share", "0.2")...)
 	m = answer(t, new(pb.Model), on("model", "register", flatModel(t, e.GetCalibration().GetObserved()-0.05), "--outcome", "purchase")...)
 	id = m.GetDigest()
 	must(t, on("model", "promote", id, "--to", "shadow", "--reason", "to watch it")...)
