@@ -41,6 +41,12 @@ func (e *Engine) decideAgain(ctx context.Context, s *snapshot, d *Decision) (*ag
 	return a, nil
 }
 
+// end gives the memory of the decision back.
+func (a *again) end() {
+	a.d.Release()
+	a.task.end()
+}
+
 // variables puts back what rules and models read.
 func (a *again) variables() {
 	env, f := a.snap.env, a.frame

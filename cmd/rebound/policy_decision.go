@@ -29,7 +29,7 @@ func decisionOf(m *pb.DecideResponse) *engine.Decision {
 		d.Budgets = append(d.Budgets, engine.BudgetUse{Budget: b.GetBudgetId(), Scope: b.GetScope(), Lambda: b.GetLambda()})
 	}
 	for _, a := range m.GetArms() {
-		d.Arms = append(d.Arms, engine.Arm{Experiment: a.GetExperimentId(), Arm: a.GetArm(), Bucket: a.GetBucket()})
+		d.Arms = append(d.Arms, engine.Arm{Experiment: a.GetExperimentId(), Arm: a.GetArm(), Bucket: a.GetBucket(), Chance: a.GetChance()})
 	}
 	for _, t := range m.GetOffer().GetDisclosures() {
 		d.Disclosures = append(d.Disclosures, engine.Disclosure{ID: t.GetDisclosureId(), Text: t.GetText()})
