@@ -46,10 +46,10 @@ func (m *match) pick() (*choice, error) {
 
 // settle decides among the choices that the data cannot tell from the best of
 // the field: a paired test at 95 % (in the spirit of the one-standard-error
-// rule of Breiman et al. 1984). Where a linear one is among them, the data are
-// too weak to tell how complex the effects are: the simplest linear one and the
-// simplest one built from trees are averaged, which err in different ways.
-// Where none is, the best wins, be it the blend.
+// rule of Breiman et al. 1984). Where linear ones and ones built from trees are
+// among them, the data are too weak to tell how complex the effects are: the
+// simplest of both kinds are averaged, which err in different ways. Otherwise
+// the best wins, be it the blend; of linear ones the simplest.
 func (m *match) settle(field []*choice) *choice {
 	best := field[0]
 	for _, c := range field[1:] {
@@ -68,13 +68,9 @@ func (m *match) settle(field []*choice) *choice {
 		}
 	}
 	switch {
-	case linear == nil:
-		return best
-	case trees == nil:
-		return linear
-	case !m.spec.NoBlend:
+	case linear != nil && trees != nil && !m.spec.NoBlend:
 		return m.average(linear, trees)
-	case best.members[0].Base == BaseLinear:
+	case linear != nil && len(best.members) == 1 && best.members[0].Base == BaseLinear:
 		return linear
 	}
 	return best
