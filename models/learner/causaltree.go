@@ -160,6 +160,9 @@ func (t *treeGrower) bestSplit(h []histogram, depth int) split {
 		t.order[k], t.order[j] = t.order[j], t.order[k]
 		t.scanFeature(&best, t.order[k])
 	}
+	if best.gain > 0 {
+		best.setLeft(&g.w.bins.f[best.feature])
+	}
 	return best
 }
 
@@ -202,12 +205,6 @@ func (t *treeGrower) scanFeature(best *split, feature int) {
 		}
 		if ok && gain > best.gain {
 			*best = split{gain: gain, feature: feature, bin: b, missing: missingLeft}
-			for k := range b + 1 {
-				best.left.add(k)
-			}
-			if missingLeft {
-				best.left.add(f.count)
-			}
 		}
 	}
 }

@@ -233,6 +233,9 @@ func (g *grower) findSplit(o *growLeaf) {
 		}
 	}
 	g.marginals.put(m)
+	if f := &g.bins.f[o.best.feature]; o.best.gain > 0 && !f.isCat {
+		o.best.setLeft(f)
+	}
 }
 
 // route sends rows idx (reordered) down the tree and calls visit per leaf.

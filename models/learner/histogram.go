@@ -37,14 +37,16 @@ func (b *Bins) build(h histogram, idx []int32, grad []pair, pool *pool[histogram
 	parallel(threads, chunks*blocks, func(unit int) {
 		c, k := unit/blocks, unit%blocks
 		from, to := c*len(idx)/chunks, (c+1)*len(idx)/chunks
-		sumBlock(&parts[c][k], b.packed[k], idx[from:to], grad, min(packedPerRow, len(b.joints)-k*packedPerRow))
+		columns := b.block(k)
+		parts[c][k].clear(columns)
+		sumBlock(&parts[c][k], b.packed[k], idx[from:to], grad, len(columns))
 	})
 	if chunks == 1 {
 		return
 	}
 	parallel(threads, blocks, func(k int) {
 		for c := 1; c < chunks; c++ {
-			h[k].add(&parts[c][k])
+			h[k].add(&parts[c][k], b.block(k))
 		}
 	})
 	for c := 1; c < chunks; c++ {
@@ -52,8 +54,8 @@ func (b *Bins) build(h histogram, idx []int32, grad []pair, pool *pool[histogram
 	}
 }
 
+// sumBlock adds the rows idx to the first columns of h.
 func sumBlock(h *blockHist, packed []uint32, idx []int32, grad []pair, columns int) {
-	*h = blockHist{}
 	switch columns {
 	case 1:
 		for _, i := range idx {
@@ -90,11 +92,23 @@ func (h *blockHist) one(slot int, bin uint8, g pair) {
 	e.h += g.h
 }
 
-func (h *blockHist) add(o *blockHist) {
-	for s := range h {
-		for b := range h[s] {
-			h[s][b].g += o[s][b].g
-			h[s][b].h += o[s][b].h
+// block is the columns that word k holds.
+func (b *Bins) block(k int) []joint {
+	return b.joints[k*packedPerRow : min((k+1)*packedPerRow, len(b.joints))]
+}
+
+func (h *blockHist) clear(columns []joint) {
+	for s := range columns {
+		clear(h[s][:columns[s].size])
+	}
+}
+
+func (h *blockHist) add(o *blockHist, columns []joint) {
+	for s := range columns {
+		to, from := h[s][:columns[s].size], o[s][:columns[s].size]
+		for c, p := range from {
+			to[c].g += p.g
+			to[c].h += p.h
 		}
 	}
 }

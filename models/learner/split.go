@@ -42,7 +42,17 @@ func boundedScore(g, h, lambda, lo, hi float64) (s, out float64) {
 	return -(2*g*out + (h+lambda)*out*out), out
 }
 
-// bestSplit finds the best cut of one feature.
+// setLeft fills the bins that go left of a cut at a border.
+func (s *split) setLeft(f *featureBins) {
+	for b := range s.bin + 1 {
+		s.left.add(b)
+	}
+	if s.missing {
+		s.left.add(f.count)
+	}
+}
+
+// bestSplit finds the best cut of one feature; left is set for categories only.
 func (r *splitRules) bestSplit(feature int, f *featureBins, h []pair, s leafStats) split {
 	if f.isCat {
 		return r.bestCategories(feature, f, h, s)
@@ -52,14 +62,6 @@ func (r *splitRules) bestSplit(feature int, f *featureBins, h []pair, s leafStat
 	if f.missing {
 		if m := h[f.count]; m.h > 0 {
 			r.scan(&best, f, h, s, m, true)
-		}
-	}
-	if best.gain > 0 {
-		for b := range best.bin + 1 {
-			best.left.add(b)
-		}
-		if best.missing {
-			best.left.add(f.count)
 		}
 	}
 	return best
