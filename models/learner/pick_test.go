@@ -6,15 +6,15 @@ import (
 	"github.com/rebound-engine/rebound/models"
 )
 
-// pickField makes choices whose losses differ by row: clear leaves no doubt
+// pickField makes choices whose losses differ by row: sure leaves no doubt
 // which is worse, otherwise the rows disagree.
-func pickField(n int) func(name string, base Base, loss float64, clear bool) *choice {
-	return func(name string, base Base, loss float64, clear bool) *choice {
+func pickField(n int) func(name string, base Base, loss float64, sure bool) *choice {
+	return func(name string, base Base, loss float64, sure bool) *choice {
 		c := &choice{name: name, members: []*Candidate{{Name: name, Base: base}}, weight: []float64{1}, effects: [][]float64{make([]float64, n)}}
 		c.verdict = &judgement{loss: loss, point: make([]float64, n)}
 		for i := range c.verdict.point {
 			c.verdict.point[i] = loss
-			if !clear {
+			if !sure {
 				c.verdict.point[i] += float64(i%2*20 - 10)
 			}
 		}
