@@ -127,8 +127,11 @@ func (r *repeatReport) verdict() string {
 	}
 	l := r.Methods[r.method(methodLearned)]
 	beats := "No learner beats"
-	if l.OverBest.Mean > 0 {
+	switch {
+	case l.OverBest.Mean > l.OverBest.SD:
 		beats = "Learning beats"
+	case l.OverBest.Mean > 0:
+		beats = "Learning cannot be told from"
 	}
 	return fmt.Sprintf("%s %q: %s ± %s over %d splits (better in %d). The guard let the learned policy through in %d of %d splits and fell back to the best single arm in the others.",
 		beats, r.BestArm, r.signed(l.OverBest.Mean), r.plain(l.OverBest.SD), len(r.Splits), l.BetterThan, through, len(r.Splits))
