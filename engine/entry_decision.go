@@ -23,7 +23,7 @@ func (d *decisionEntry) append(b []byte) []byte {
 	d.appendAnswer(&w)
 	for i := range d.Candidates {
 		at := w.open(decCandidate)
-		d.Candidates[i].append(&w)
+		d.Candidates[i].append(&w, d.Candidates[:i])
 		w.close(at)
 	}
 	for i := range d.Budgets {
@@ -149,7 +149,8 @@ func (d *decisionEntry) field(f field) (err error) {
 	case decBody:
 		copy(d.body[:], f.raw)
 	case decCandidate:
-		err = parseInto(f.raw, &d.Candidates, (*Candidate).field)
+		earlier := d.Candidates
+		err = parseInto(f.raw, &d.Candidates, func(c *Candidate, f field) error { return c.field(f, earlier) })
 	case decBudget:
 		err = parseInto(f.raw, &d.Budgets, (*BudgetUse).field)
 	case decVariable:

@@ -2,7 +2,7 @@ package engine
 
 import "time"
 
-func (c *Candidate) append(w *wire) {
+func (c *Candidate) append(w *wire, earlier []Candidate) {
 	w.text(1, c.Offer)
 	w.text(2, c.Kind)
 	w.uint(3, uint64(c.Stage))
@@ -22,23 +22,7 @@ func (c *Candidate) append(w *wire) {
 	w.float(9, c.Liability)
 	w.float(10, c.RedeemChance)
 	w.float(11, c.ExpectedCost)
-	for i := range c.Outcomes {
-		at := w.open(12)
-		c.Outcomes[i].append(w)
-		w.close(at)
-	}
-	for i := range c.Goals {
-		at := w.open(13)
-		c.Goals[i].append(w)
-		w.close(at)
-	}
-	for _, x := range c.Charges {
-		at := w.open(14)
-		w.text(1, x.Budget)
-		w.float(2, x.Lambda)
-		w.float(3, x.Amount)
-		w.close(at)
-	}
+	c.appendLists(w, earlier)
 	w.bool(15, c.Scored)
 	w.float(16, c.Score)
 	w.float(17, c.LowerScore)
@@ -47,7 +31,7 @@ func (c *Candidate) append(w *wire) {
 	w.float(20, c.PShown)
 }
 
-func (c *Candidate) field(f field) error {
+func (c *Candidate) field(f field, earlier []Candidate) error {
 	switch f.num {
 	case 1:
 		c.Offer = f.text()
@@ -72,11 +56,11 @@ func (c *Candidate) field(f field) error {
 	case 11:
 		c.ExpectedCost = f.float()
 	case 12:
-		return parseInto(f.raw, &c.Outcomes, (*OutcomeScore).field)
+		return parseLike(f.raw, &c.Outcomes, earlier, outcomesOf)
 	case 13:
-		return parseInto(f.raw, &c.Goals, (*GoalValue).field)
+		return parseLike(f.raw, &c.Goals, earlier, goalsOf)
 	case 14:
-		return parseInto(f.raw, &c.Charges, (*Charge).field)
+		return parseLike(f.raw, &c.Charges, earlier, chargesOf)
 	case 15:
 		c.Scored = f.bool()
 	case 16:
@@ -167,6 +151,12 @@ func (g *GoalValue) field(f field) error {
 		g.Skipped = f.bool()
 	}
 	return nil
+}
+
+func (x *Charge) append(w *wire) {
+	w.text(1, x.Budget)
+	w.float(2, x.Lambda)
+	w.float(3, x.Amount)
 }
 
 func (x *Charge) field(f field) error {

@@ -93,8 +93,8 @@ func (w *wire) time(n protowire.Number, t time.Time) {
 	}
 }
 
-// open starts a nested message and returns what close needs. Its length takes
-// a varint of fixed width, so that nothing is moved when it is known.
+// open starts a nested message and returns what close needs. Its length takes one
+// byte, or four: then nothing long is moved when it is known.
 func (w *wire) open(n protowire.Number) int {
 	w.tag(n, protowire.BytesType)
 	w.b = append(w.b, 0, 0, 0, 0)
@@ -103,6 +103,11 @@ func (w *wire) open(n protowire.Number) int {
 
 func (w *wire) close(at int) {
 	n := len(w.b) - at
+	if n < 0x80 {
+		w.b[at-4] = byte(n)
+		w.b = w.b[:at-3+copy(w.b[at-3:], w.b[at:])]
+		return
+	}
 	w.b[at-4] = byte(n) | 0x80
 	w.b[at-3] = byte(n>>7) | 0x80
 	w.b[at-2] = byte(n>>14) | 0x80

@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Candidates have most of their scores, goals and charges in common. An element
+// of such a list is written as what differs from the element at its place in the
+// last candidate that has one there: a mask first (field likeMask) of the
+// fields that are equal, then the others.
+const likeMask protowire.Number = 15
+
+// likeness walks the fields of two elements: it leaves out of the first what is
+// equal and says so in the mask, or, taking, puts back what the mask says.
+type likeness struct {
+	mask, bit uint64
+	taking    bool
+}
+
+func alike[T comparable](l *likeness, v *T, before T) {
+	var zero T
+	switch {
+	case l.taking && l.mask&l.bit != 0:
+		*v = before
+	case !l.taking && *v == before && *v != zero:
+		*v = zero
+		l.mask |= l.bit
+	}
+	l.bit <<= 1
+}
+
+// element is a part of a candidate that is written as its difference.
+type element[T any] interface {
+	*T
+	field(f field) error
+	like(before *T, l *likeness)
+}
+
+// unlike leaves out of an element what is equal in the one before and writes the mask.
+// It is not generic, like its callers, for the hot path would allocate otherwise.
+func (o *OutcomeScore) unlike(b *OutcomeScore, w *wire) {
+	if b != nil {
+		l := likeness{bit: 1}
+		o.like(b, &l)
+		w.uint(likeMask, l.mask)
+	}
+}
+
+func (g *GoalValue) unlike(b *GoalValue, w *wire) {
+	if b != nil {
+		l := likeness{bit: 1}
+		g.like(b, &l)
+		w.uint(likeMask, l.mask)
+	}
+}
+
+func (x *Charge) unlike(b *Charge, w *wire) {
+	if b != nil {
+		l := likeness{bit: 1}
+		x.like(b, &l)
+		w.uint(likeMask, l.mask)
+	}
+}
+
+// appendLists writes a candidate's outcomes, goals and charges.
+func (c *Candidate) appendLists(w *wire, earlier []Candidate) {
+	for i, o := range c.Outcomes {
+		at := w.open(12)
+		o.unlike(lastAt(earlier, i, outcomesOf), w)
+		o.append(w)
+		w.close(at)
+	}
+	for i, g := range c.Goals {
+		at := w.open(13)
+		g.unlike(lastAt(earlier, i, goalsOf), w)
+		g.append(w)
+		w.close(at)
+	}
+	for i, x := range c.Charges {
+		at := w.open(14)
+		x.unlike(lastAt(earlier, i, chargesOf), w)
+		x.append(w)
+		w.close(at)
+	}
+}
+
+// parseLike appends one element to a candidate's list.
+func parseLike[T any, E element[T]](b []byte, list *[]T, earlier []Candidate, of func(*Candidate) []T) error {
+	var x T
+	err := fields(b, func(f field) error {
+		if f.num != likeMask {
+			return E(&x).field(f)
+		}
+		before := lastAt(earlier, len(*list), of)
+		if before == nil {
+			return fmt.Errorf("%w: element %d is like one that no earlier candidate has", errWire, len(*list))
+		}
+		E(&x).like(before, &likeness{mask: f.v, bit: 1, taking: true})
+		return nil
+	})
+	*list = append(*list, x)
+	return err
+}
+
+// lastAt is the element at a place in the last candidate that has one there, or nil.
+func lastAt[T any](earlier []Candidate, place int, of func(*Candidate) []T) *T {
+	for i := len(earlier) - 1; i >= 0; i-- {
+		if list := of(&earlier[i]); place < len(list) {
+			return &list[place]
+		}
+	}
+	return nil
+}
+
+func outcomesOf(c *Candidate) []OutcomeScore { return c.Outcomes }
+func goalsOf(c *Candidate) []GoalValue       { return c.Goals }
+func chargesOf(c *Candidate) []Charge        { return c.Charges }
+
+func (o *OutcomeScore) like(b *OutcomeScore, l *likeness) {
+	alike(l, &o.Outcome, b.Outcome)
+	alike(l, &o.Without, b.Without)
+	alike(l, &o.With, b.With)
+	alike(l, &o.Lower, b.Lower)
+	alike(l, &o.Upper, b.Upper)
+	alike(l, &o.Assumed, b.Assumed)
+	alike(l, &o.Rung, b.Rung)
+}
+
+func (g *GoalValue) like(b *GoalValue, l *likeness) {
+	alike(l, &g.Goal, b.Goal)
+	alike(l, &g.Unit, b.Unit)
+	alike(l, &g.Amount, b.Amount)
+	alike(l, &g.Value, b.Value)
+	alike(l, &g.Weight, b.Weight)
+	alike(l, &g.Contribution, b.Contribution)
+	alike(l, &g.Skipped, b.Skipped)
+}
+
+func (x *Charge) like(b *Charge, l *likeness) {
+	alike(l, &x.Budget, b.Budget)
+	alike(l, &x.Lambda, b.Lambda)
+	alike(l, &x.Amount, b.Amount)
+}
