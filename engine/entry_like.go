@@ -34,7 +34,7 @@ func alike[T comparable](l *likeness, v *T, before T) {
 // element is a part of a candidate that is written as its difference.
 type element[T any] interface {
 	*T
-	field(f field) error
+	field(f field)
 	like(before *T, l *likeness)
 }
 
@@ -91,7 +91,8 @@ func parseLike[T any, E element[T]](b []byte, list *[]T, earlier []Candidate, of
 	var x T
 	err := fields(b, func(f field) error {
 		if f.num != likeMask {
-			return E(&x).field(f)
+			E(&x).field(f)
+			return nil
 		}
 		before := lastAt(earlier, len(*list), of)
 		if before == nil {

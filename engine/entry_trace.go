@@ -103,7 +103,7 @@ func (o *OutcomeScore) append(w *wire) {
 	w.uint(7, uint64(o.Rung))
 }
 
-func (o *OutcomeScore) field(f field) error {
+func (o *OutcomeScore) field(f field) {
 	switch f.num {
 	case 1:
 		o.Outcome = f.text()
@@ -120,7 +120,6 @@ func (o *OutcomeScore) field(f field) error {
 	case 7:
 		o.Rung = Rung(f.v)
 	}
-	return nil
 }
 
 func (g *GoalValue) append(w *wire) {
@@ -133,7 +132,7 @@ func (g *GoalValue) append(w *wire) {
 	w.bool(7, g.Skipped)
 }
 
-func (g *GoalValue) field(f field) error {
+func (g *GoalValue) field(f field) {
 	switch f.num {
 	case 1:
 		g.Goal = f.text()
@@ -150,7 +149,6 @@ func (g *GoalValue) field(f field) error {
 	case 7:
 		g.Skipped = f.bool()
 	}
-	return nil
 }
 
 func (x *Charge) append(w *wire) {
@@ -159,7 +157,7 @@ func (x *Charge) append(w *wire) {
 	w.float(3, x.Amount)
 }
 
-func (x *Charge) field(f field) error {
+func (x *Charge) field(f field) {
 	switch f.num {
 	case 1:
 		x.Budget = f.text()
@@ -168,7 +166,6 @@ func (x *Charge) field(f field) error {
 	case 3:
 		x.Amount = f.float()
 	}
-	return nil
 }
 
 func (b *BudgetUse) append(w *wire) {
