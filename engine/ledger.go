@@ -23,7 +23,12 @@ type Ledger struct {
 	latest   map[string]int64 // start of each budget's newest period
 	open     map[string]*reservation
 	expiring expiryQueue
-	units    map[unitKey][]mark
+	units    map[unitKey]*unit
+	order    []*unit // all units, in the order of their first mark
+	copying  uint64  // number of the snapshot under way; 0: none
+
+	snapshots sync.Mutex // one snapshot at a time
+	taken     uint64     // snapshots so far; guarded by snapshots
 }
 
 // NewLedger returns an empty ledger, to be handed to the store as its Machine.
@@ -40,7 +45,8 @@ func (l *Ledger) clear() {
 	l.latest = map[string]int64{}
 	l.open = map[string]*reservation{}
 	l.expiring = nil
-	l.units = map[unitKey][]mark{}
+	l.units = map[unitKey]*unit{}
+	l.order = nil
 }
 
 // happened moves the newest business time to that of an entry.

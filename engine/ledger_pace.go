@@ -167,10 +167,14 @@ func (l *Ledger) eachMark(id, associate, household string, fn func(*mark)) {
 		if k.id == "" {
 			continue
 		}
-		marks := l.units[k]
-		for i := range marks {
-			if marks[i].decision == id {
-				fn(&marks[i])
+		u := l.units[k]
+		if u == nil || !slices.ContainsFunc(u.marks, func(m mark) bool { return m.decision == id }) {
+			continue
+		}
+		l.own(u)
+		for i := range u.marks {
+			if u.marks[i].decision == id {
+				fn(&u.marks[i])
 			}
 		}
 	}
@@ -183,12 +187,17 @@ func (l *Ledger) mark(r *reservation) {
 		if k.id == "" {
 			continue
 		}
-		l.units[k] = append(pruneMarks(l.units[k], r.issued), m)
+		u := l.unit(k)
+		l.own(u)
+		u.marks = append(pruneMarks(u.marks, r.issued), m)
 	}
 }
 
-// pruneMarks drops what no window reaches any more.
+// pruneMarks drops what no window reaches any more, once the first mark is such.
 func pruneMarks(marks []mark, now int64) []mark {
+	if len(marks) == 0 || marks[0].at >= now-capHorizon.Milliseconds() {
+		return marks
+	}
 	return slices.DeleteFunc(marks, func(m mark) bool { return m.at < now-capHorizon.Milliseconds() })
 }
 
@@ -234,9 +243,12 @@ type counting struct {
 
 // counted is how many marks of a unit count.
 func (l *Ledger) counted(k unitKey, q counting) int {
-	n := 0
-	for i := range l.units[k] {
-		if q.counts(&l.units[k][i]) {
+	u, n := l.units[k], 0
+	if u == nil {
+		return 0
+	}
+	for i := range u.marks {
+		if q.counts(&u.marks[i]) {
 			n++
 		}
 	}

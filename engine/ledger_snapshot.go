@@ -24,8 +24,41 @@ const (
 	snapNewest
 )
 
-// Snapshot implements store.Machine. Equal ledgers give equal bytes.
+// Snapshot implements store.Machine. Equal ledgers give equal bytes. Decisions
+// go on meanwhile: the lock is held to copy the list of open reservations, which
+// do not change, and then for a few units at a time, whose marks as they were
+// are kept by own.
 func (l *Ledger) Snapshot() ([]byte, store.Position) {
+	l.snapshots.Lock()
+	defer l.snapshots.Unlock()
+	s := l.beginSnapshot()
+	defer l.endSnapshot()
+	w := wire{s.head}
+	slices.SortFunc(s.open, func(a, b *reservation) int { return strings.Compare(a.id, b.id) })
+	for _, r := range s.open {
+		at := w.open(snapOpen)
+		r.append(&w)
+		w.close(at)
+	}
+	for _, u := range l.copyUnits(s.order) {
+		at := w.open(snapUnit)
+		u.append(&w)
+		w.close(at)
+	}
+	w.int(snapNewest, s.newest)
+	return w.b, s.at
+}
+
+// snapshotStart is the ledger at the moment of a snapshot, but for the units' marks.
+type snapshotStart struct {
+	head   []byte // version, clock and accounts
+	open   []*reservation
+	order  []*unit
+	newest int64
+	at     store.Position
+}
+
+func (l *Ledger) beginSnapshot() snapshotStart {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := wire{[]byte{ledgerVersion}}
@@ -35,35 +68,67 @@ func (l *Ledger) Snapshot() ([]byte, store.Position) {
 		a.append(&w)
 		w.close(at)
 	}
-	for _, r := range l.sortedOpen() {
-		at := w.open(snapOpen)
-		r.append(&w)
-		w.close(at)
-	}
-	for _, k := range l.sortedUnits() {
-		at := w.open(snapUnit)
-		appendUnit(&w, k, l.units[k])
-		w.close(at)
-	}
-	w.int(snapNewest, l.newest.Load())
-	return w.b, l.at
+	l.taken++
+	l.copying = l.taken
+	return snapshotStart{head: w.b, open: slices.Clone(l.expiring), order: l.order, newest: l.newest.Load(), at: l.at}
 }
 
-func (l *Ledger) sortedOpen() []*reservation {
-	out := slices.Clone(l.expiring)
-	slices.SortFunc(out, func(a, b *reservation) int { return strings.Compare(a.id, b.id) })
-	return out
+func (l *Ledger) endSnapshot() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.copying = 0
 }
 
-func (l *Ledger) sortedUnits() []unitKey {
-	out := make([]unitKey, 0, len(l.units))
-	for k := range l.units {
-		out = append(out, k)
+// unitsTogether is how many units are copied under one lock.
+const unitsTogether = 256
+
+// copyUnits returns the units as they were when the snapshot began, sorted.
+func (l *Ledger) copyUnits(order []*unit) []unit {
+	out := make([]unit, 0, len(order))
+	for part := range slices.Chunk(order, unitsTogether) {
+		l.mu.Lock()
+		for _, u := range part {
+			marks := u.marks
+			if u.owned == l.copying {
+				marks = u.before
+			}
+			out = append(out, unit{key: u.key, marks: marks})
+		}
+		l.mu.Unlock()
 	}
-	slices.SortFunc(out, func(a, b unitKey) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), strings.Compare(a.id, b.id))
+	slices.SortFunc(out, func(a, b unit) int {
+		return cmp.Or(cmp.Compare(a.key.kind, b.key.kind), strings.Compare(a.key.id, b.key.id))
 	})
 	return out
+}
+
+// unit is an associate or a household with the offers that count in its caps.
+type unit struct {
+	key    unitKey
+	marks  []mark
+	owned  uint64 // the snapshot that before was kept for
+	before []mark // the marks when that snapshot began
+}
+
+// unit returns the unit of a key, a new one if there is none.
+func (l *Ledger) unit(k unitKey) *unit {
+	u := l.units[k]
+	if u == nil {
+		u = &unit{key: k}
+		l.units[k] = u
+		l.order = append(l.order, u)
+	}
+	return u
+}
+
+// own makes a unit's marks safe to change: those a snapshot may still read stay as they are.
+func (l *Ledger) own(u *unit) {
+	switch {
+	case l.copying == 0:
+		u.before = nil
+	case u.owned != l.copying:
+		u.owned, u.before, u.marks = l.copying, u.marks, slices.Clone(u.marks)
+	}
 }
 
 // Restore implements store.Machine.
@@ -223,10 +288,10 @@ func parseCharge(b []byte, out *[]chargeRef) error {
 	return err
 }
 
-func appendUnit(w *wire, k unitKey, marks []mark) {
-	w.uint(1, uint64(k.kind))
-	w.text(2, k.id)
-	for _, m := range marks {
+func (u *unit) append(w *wire) {
+	w.uint(1, uint64(u.key.kind))
+	w.text(2, u.key.id)
+	for _, m := range u.marks {
 		at := w.open(3)
 		w.text(1, m.decision)
 		w.int(2, m.at)
@@ -254,7 +319,7 @@ func (l *Ledger) restoreUnit(b []byte) error {
 		}
 		return nil
 	})
-	l.units[k] = marks
+	l.unit(k).marks = marks
 	return err
 }
 
