@@ -39,7 +39,7 @@ type Options struct {
 	// no registry. Gate is what a promotion must prove; registry.DefaultGate() if zero.
 	OpenArtifact func(b *rules.Bundle, a *Artifact) (models.Model, string, error)
 	Gate         registry.Gate
-	// ModelTimeout bounds one call of a model that is not local; 5 ms if zero.
+	// ModelTimeout bounds one call of a model that is not local; DefaultModelTimeout if zero.
 	ModelTimeout time.Duration
 	// MaxSkew is how far ahead of the clock an event may be; 5 minutes if zero.
 	MaxSkew time.Duration
@@ -63,6 +63,9 @@ type Engine struct {
 	memories sync.Pool    // *memory
 }
 
+// DefaultModelTimeout leaves a decision half of the ten milliseconds a till waits.
+const DefaultModelTimeout = 5 * time.Millisecond
+
 // New checks the options. The engine has no bundle until Activate or Resume.
 func New(o Options) (*Engine, error) {
 	switch {
@@ -77,7 +80,7 @@ func New(o Options) (*Engine, error) {
 		o.Clock = time.Now
 	}
 	if o.ModelTimeout == 0 {
-		o.ModelTimeout = 5 * time.Millisecond
+		o.ModelTimeout = DefaultModelTimeout
 	}
 	if o.MaxSkew == 0 {
 		o.MaxSkew = 5 * time.Minute

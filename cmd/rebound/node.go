@@ -32,6 +32,7 @@ type nodeConfig struct {
 	Keys             string        // secrets file; empty: keys.json in the store folder
 	Strict           bool          // unknown scopes are errors
 	Programs         string        // folder of programs that bundles may start as model processes; empty: none
+	ModelTimeout     time.Duration // of one call of a model outside of this process
 	Server           server.Config // listeners and limits
 	RetentionDays    int           // how long the journal is kept; 0: for ever
 	// What the journal has to prove before a model is promoted.
@@ -48,7 +49,7 @@ func defaultNodeConfig() nodeConfig {
 	gate := registry.DefaultGate()
 	return nodeConfig{
 		Store: "rebound-store", Clock: "wall", Journal: "lossless", LogFormat: "text", LogLevel: "info", Server: server.DefaultConfig(),
-		PromotionDecisions: gate.MinRows, PromotionDays: gate.MinDays, PromotionMaxLoss: gate.MaxLoss,
+		ModelTimeout: engine.DefaultModelTimeout, PromotionDecisions: gate.MinRows, PromotionDays: gate.MinDays, PromotionMaxLoss: gate.MaxLoss,
 	}
 }
 
@@ -75,6 +76,9 @@ func (c *nodeConfig) validate() error {
 	}
 	if c.RetentionDays < 0 || c.RetentionDays > maxRetentionDays {
 		errs = append(errs, fmt.Errorf("retention_days: %d is none of 0 (for ever) to %d", c.RetentionDays, maxRetentionDays))
+	}
+	if c.ModelTimeout <= 0 {
+		errs = append(errs, fmt.Errorf("model_timeout: %v is not positive", c.ModelTimeout))
 	}
 	if c.PromotionDecisions < 1 || c.PromotionDays < 0 || !(c.PromotionMaxLoss >= 0) {
 		errs = append(errs, errors.New("promotion_decisions, promotion_days, promotion_max_loss: at least one decision, no negative days, no negative loss"))
@@ -156,7 +160,7 @@ func newEngine(cfg nodeConfig, s store.Store, ledger *engine.Ledger, models *liv
 	return engine.New(engine.Options{
 		Store: s, Ledger: ledger, EventClock: cfg.Clock == "events",
 		Salt: string(keys.Salt), SaltName: keys.SaltName, TokenKeys: tokens, OpenModel: models.Open,
-		OpenArtifact: live.OpenArtifact, Gate: cfg.gate(),
+		OpenArtifact: live.OpenArtifact, Gate: cfg.gate(), ModelTimeout: cfg.ModelTimeout,
 	})
 }
 

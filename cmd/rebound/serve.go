@@ -53,6 +53,7 @@ func serveFlags(f *pflag.FlagSet, cfg *nodeConfig) {
 	f.StringVar(&cfg.Keys, "keys", cfg.Keys, "secrets for draws and tokens (default: keys.json in the store folder, made at the first start)")
 	f.BoolVar(&cfg.Strict, "strict-scopes", cfg.Strict, "refuse unknown scopes instead of using their nearest ancestor")
 	f.StringVar(&cfg.Programs, "allow-process-models", cfg.Programs, "folder whose programs bundles may start as model processes; empty for none")
+	f.DurationVar(&cfg.ModelTimeout, "model-timeout", cfg.ModelTimeout, "longest a call of a model on an inference server or in a process may take, whatever its own timeout")
 	f.IntVar(&cfg.PromotionDecisions, "promotion-decisions", cfg.PromotionDecisions, "decisions with complete outcomes that have to prove a model before it is promoted")
 	f.IntVar(&cfg.PromotionDays, "promotion-days", cfg.PromotionDays, "days these decisions have to span")
 	f.Float64Var(&cfg.PromotionMaxLoss, "promotion-max-loss", cfg.PromotionMaxLoss, "money per decision a challenger may lose at worst")

@@ -150,6 +150,7 @@ func TestServeCannotStart(t *testing.T) {
 	defer taken.Close()
 	addr := taken.Addr().String()
 	refused(t, exitFailed, []string{addr, "in use"}, "serve", "--store", newStore(t), "--address", addr, "--metrics-address", "")
+	refused(t, exitUsage, []string{"model_timeout", "0s"}, "serve", "--store", newStore(t), "--model-timeout", "0s")
 }
 
 // TestServeFlagsAreTheSettings: every setting has a flag, and the flags' defaults are the packages'.
