@@ -15,20 +15,22 @@ const likeMask protowire.Number = 15
 // likeness walks the fields of two elements: it leaves out of the first what is
 // equal and says so in the mask, or, taking, puts back what the mask says.
 type likeness struct {
-	mask, bit uint64
-	taking    bool
+	mask   uint64
+	at     int // the next bit
+	taking bool
 }
 
 func alike[T comparable](l *likeness, v *T, before T) {
 	var zero T
+	bit := uint64(1) << l.at
 	switch {
-	case l.taking && l.mask&l.bit != 0:
+	case l.taking && l.mask&bit != 0:
 		*v = before
 	case !l.taking && *v == before && *v != zero:
 		*v = zero
-		l.mask |= l.bit
+		l.mask |= bit
 	}
-	l.bit <<= 1
+	l.at++
 }
 
 // element is a part of a candidate that is written as its difference.
@@ -38,49 +40,34 @@ type element[T any] interface {
 	like(before *T, l *likeness)
 }
 
-// unlike leaves out of an element what is equal in the one before and writes the mask.
-// It is not generic, like its callers, for the hot path would allocate otherwise.
-func (o *OutcomeScore) unlike(b *OutcomeScore, w *wire) {
-	if b != nil {
-		l := likeness{bit: 1}
-		o.like(b, &l)
-		w.uint(likeMask, l.mask)
-	}
-}
-
-func (g *GoalValue) unlike(b *GoalValue, w *wire) {
-	if b != nil {
-		l := likeness{bit: 1}
-		g.like(b, &l)
-		w.uint(likeMask, l.mask)
-	}
-}
-
-func (x *Charge) unlike(b *Charge, w *wire) {
-	if b != nil {
-		l := likeness{bit: 1}
-		x.like(b, &l)
-		w.uint(likeMask, l.mask)
-	}
-}
-
-// appendLists writes a candidate's outcomes, goals and charges.
+// appendLists writes a candidate's outcomes, goals and charges. Where no earlier
+// candidate has an element it is compared with an empty one, of which nothing is
+// left out. It is not generic, for then every element would be allocated.
 func (c *Candidate) appendLists(w *wire, earlier []Candidate) {
 	for i, o := range c.Outcomes {
 		at := w.open(12)
-		o.unlike(lastAt(earlier, i, outcomesOf), w)
+		before, _ := lastAt(earlier, i, outcomesOf)
+		var l likeness
+		o.like(&before, &l)
+		w.uint(likeMask, l.mask)
 		o.append(w)
 		w.close(at)
 	}
 	for i, g := range c.Goals {
 		at := w.open(13)
-		g.unlike(lastAt(earlier, i, goalsOf), w)
+		before, _ := lastAt(earlier, i, goalsOf)
+		var l likeness
+		g.like(&before, &l)
+		w.uint(likeMask, l.mask)
 		g.append(w)
 		w.close(at)
 	}
 	for i, x := range c.Charges {
 		at := w.open(14)
-		x.unlike(lastAt(earlier, i, chargesOf), w)
+		before, _ := lastAt(earlier, i, chargesOf)
+		var l likeness
+		x.like(&before, &l)
+		w.uint(likeMask, l.mask)
 		x.append(w)
 		w.close(at)
 	}
@@ -94,25 +81,25 @@ func parseLike[T any, E element[T]](b []byte, list *[]T, earlier []Candidate, of
 			E(&x).field(f)
 			return nil
 		}
-		before := lastAt(earlier, len(*list), of)
-		if before == nil {
+		before, ok := lastAt(earlier, len(*list), of)
+		if !ok {
 			return fmt.Errorf("%w: element %d is like one that no earlier candidate has", errWire, len(*list))
 		}
-		E(&x).like(before, &likeness{mask: f.v, bit: 1, taking: true})
+		E(&x).like(&before, &likeness{mask: f.v, taking: true})
 		return nil
 	})
 	*list = append(*list, x)
 	return err
 }
 
-// lastAt is the element at a place in the last candidate that has one there, or nil.
-func lastAt[T any](earlier []Candidate, place int, of func(*Candidate) []T) *T {
+// lastAt is the element at a place in the last candidate that has one there.
+func lastAt[T any](earlier []Candidate, place int, of func(*Candidate) []T) (last T, ok bool) {
 	for i := len(earlier) - 1; i >= 0; i-- {
 		if list := of(&earlier[i]); place < len(list) {
-			return &list[place]
+			return list[place], true
 		}
 	}
-	return nil
+	return last, false
 }
 
 func outcomesOf(c *Candidate) []OutcomeScore { return c.Outcomes }
