@@ -30,7 +30,7 @@ type task struct {
 	fallback bool    // nothing could be scored
 
 	offersRead bool // t.offers is the record at offersAt
-	body       [16]byte
+	named      named
 	offersAt   store.Position
 	live       string         // a decision that answers already
 	slice      store.Position // a budget slice that has to be on disk first

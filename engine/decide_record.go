@@ -11,14 +11,20 @@ import (
 	"github.com/rebound-engine/rebound/store"
 )
 
+// named is what names a request in the log; empty for a dry run.
+type named struct {
+	id   string   // of its decision
+	body [16]byte // digest of all that it says
+}
+
 // decide makes a decision and records it, unless it is a dry run.
-func (e *Engine) decide(ctx context.Context, s *snapshot, req *Request, body [16]byte, anew bool) (*Decision, error) {
+func (e *Engine) decide(ctx context.Context, s *snapshot, req *Request, as named, anew bool) (*Decision, error) {
 	t, err := e.begin(ctx, s, req)
 	if err != nil {
 		return nil, err
 	}
 	defer t.end()
-	t.body = body
+	t.named = as
 	if err := t.identify(); err != nil {
 		return nil, err
 	}
@@ -106,7 +112,7 @@ func (t *task) assignHoldout() {
 // record is steps 9 to 13: under the customer's and the ledger's lock the draw
 // is made and one entry appended; what fn appended is acknowledged on return.
 func (t *task) record(anew bool) (*Decision, error) {
-	t.d.ID = decisionID(t.req.RequestID)
+	t.d.ID = t.named.id
 	t.encoded = t.snap.appendVariables(t.encoded[:0], t.frame)
 	for {
 		locked := t.e.opts.Clock()
@@ -167,7 +173,7 @@ func (t *task) commit(tx store.Tx, locked time.Time) error {
 	t.draw()
 	t.conclude()
 	t.d.Timings.Ledger = t.e.opts.Clock().Sub(locked)
-	entry := decisionEntry{Decision: t.d, ledger: t.change, body: t.body, variables: t.encoded}
+	entry := decisionEntry{Decision: t.d, ledger: t.change, body: t.named.body, variables: t.encoded}
 	t.entry = entry.append(t.entry[:0])
 	at, err := tx.Append(store.Header{Kind: KindDecision, Subject: t.d.Subject, Time: milli(t.now)}, t.entry)
 	if err != nil {
@@ -195,7 +201,7 @@ func (t *task) debitAhead(tx store.Tx, l *Ledger) {
 }
 
 func (t *task) appendRepeat(tx store.Tx) error {
-	r := repeatEntry{requestID: t.req.RequestID, decisionID: t.live, body: t.body}
+	r := repeatEntry{requestID: t.req.RequestID, decisionID: t.live, body: t.named.body}
 	_, err := tx.Append(store.Header{Kind: KindRepeat, Subject: t.d.Subject, Time: milli(t.now)}, r.append(nil))
 	if err == nil {
 		t.e.opts.Ledger.happened(milli(t.now))

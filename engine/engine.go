@@ -123,17 +123,17 @@ func (e *Engine) Decide(ctx context.Context, r *Request) (*Decision, error) {
 		return nil, ErrNoBundle
 	}
 	if r.DryRun {
-		return e.decide(ctx, s, r, [16]byte{}, true)
+		return e.decide(ctx, s, r, named{}, true)
 	}
-	body := e.digest(r)
+	as := named{decisionID(r.RequestID), e.digest(r)}
 	for {
-		c, first := e.calls.enter(r.RequestID, body)
+		c, first := e.calls.enter(r.RequestID, as.body)
 		if first {
-			d, err := e.decideOnce(ctx, s, r, body)
+			d, err := e.decideOnce(ctx, s, r, as)
 			e.calls.leave(r.RequestID, c, d, err)
 			return d, err
 		}
-		d, again, err := e.await(ctx, c, body)
+		d, again, err := e.await(ctx, c, as.body)
 		if !again {
 			return d, err
 		}
@@ -161,21 +161,21 @@ func (e *Engine) await(ctx context.Context, c *call, body [16]byte) (d *Decision
 }
 
 // decideOnce answers from the log if the request id is known, else decides.
-func (e *Engine) decideOnce(ctx context.Context, s *snapshot, r *Request, body [16]byte) (*Decision, error) {
-	d, err := e.remembered(ctx, r, body)
+func (e *Engine) decideOnce(ctx context.Context, s *snapshot, r *Request, as named) (*Decision, error) {
+	d, err := e.remembered(ctx, r, as)
 	if d != nil || err != nil {
 		return d, err
 	}
-	d, err = e.decide(ctx, s, r, body, false)
+	d, err = e.decide(ctx, s, r, as, false)
 	if errors.Is(err, ErrNotFound) {
-		return e.decide(ctx, s, r, body, true)
+		return e.decide(ctx, s, r, as, true)
 	}
 	return d, err
 }
 
 // remembered finds the decision a request id was answered with; nil if there is none.
-func (e *Engine) remembered(ctx context.Context, r *Request, body [16]byte) (*Decision, error) {
-	at, err := e.opts.Store.Lookup(ctx, term(termDecision, decisionID(r.RequestID)), 0, false, 1)
+func (e *Engine) remembered(ctx context.Context, r *Request, as named) (*Decision, error) {
+	at, err := e.opts.Store.Lookup(ctx, term(termDecision, as.id), 0, false, 1)
 	if err != nil || len(at) == 0 {
 		return nil, err
 	}
@@ -191,7 +191,7 @@ func (e *Engine) remembered(ctx context.Context, r *Request, body [16]byte) (*De
 		if err != nil {
 			return nil, err
 		}
-		if p.body != body {
+		if p.body != as.body {
 			return nil, ErrRequestIDReused
 		}
 		return e.repeated(ctx, p.decisionID, r)
@@ -200,7 +200,7 @@ func (e *Engine) remembered(ctx context.Context, r *Request, body [16]byte) (*De
 	if err != nil {
 		return nil, err
 	}
-	if d.body != body {
+	if d.body != as.body {
 		return nil, ErrRequestIDReused
 	}
 	e.sign(d.Decision, d.ledger.reserve)
