@@ -69,16 +69,25 @@ func (e *Engine) lockSwap(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
+// lockCareers is lockSwap with the careers read.
+func (e *Engine) lockCareers(ctx context.Context) (unlock func(), err error) {
+	if unlock, err = e.lockSwap(ctx); err != nil {
+		return nil, err
+	}
+	if err = e.loadCareers(ctx); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
 // Models lists the registered models of an outcome, all if it is empty, in the order of registration.
 func (e *Engine) Models(ctx context.Context, outcome string) ([]RegisteredModel, error) {
-	unlock, err := e.lockSwap(ctx)
+	unlock, err := e.lockCareers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if err := e.loadCareers(ctx); err != nil {
-		return nil, err
-	}
 	var out []RegisteredModel
 	for _, m := range e.careers.state.Models(outcome) {
 		out = append(out, e.careers.describe(m))
@@ -90,14 +99,11 @@ func (e *Engine) Models(ctx context.Context, outcome string) ([]RegisteredModel,
 // enough, and the outcome may be empty, where only one model is meant: none is
 // registry.ErrUnknown, several a *FieldError.
 func (e *Engine) Model(ctx context.Context, outcome, digest string) (found *RegisteredModel, card string, err error) {
-	unlock, err := e.lockSwap(ctx)
+	unlock, err := e.lockCareers(ctx)
 	if err != nil {
 		return nil, "", err
 	}
 	defer unlock()
-	if err := e.loadCareers(ctx); err != nil {
-		return nil, "", err
-	}
 	m, err := e.careers.find(outcome, digest)
 	if err != nil {
 		return nil, "", err

@@ -117,14 +117,11 @@ func (c *careers) proof(s *snapshot, m registry.Model) *proof {
 
 // promote makes the change, or says what has to be proved first.
 func (e *Engine) promote(ctx context.Context, c *ModelChange, have *proof) (*Career, *proof, error) {
-	unlock, err := e.lockSwap(ctx)
+	unlock, err := e.lockCareers(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer unlock()
-	if err := e.loadCareers(ctx); err != nil {
-		return nil, nil, err
-	}
 	m, err := e.careers.find(c.Outcome, c.Digest)
 	if err != nil {
 		return nil, nil, err
@@ -164,14 +161,11 @@ func (e *Engine) promote(ctx context.Context, c *ModelChange, have *proof) (*Car
 // RollbackModel lets the champion before decide again; after the first one the
 // policies themselves. It needs no proof. Errors wrap registry.ErrStep and ErrStale.
 func (e *Engine) RollbackModel(ctx context.Context, c *ModelChange) (*Career, error) {
-	unlock, err := e.lockSwap(ctx)
+	unlock, err := e.lockCareers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if err := e.loadCareers(ctx); err != nil {
-		return nil, err
-	}
 	if before := e.careers.answered(c.Request); before != nil {
 		if !before.Rollback || before.Outcome != c.Outcome {
 			return nil, ErrRequestIDReused

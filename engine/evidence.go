@@ -33,14 +33,11 @@ func (e *Engine) ModelEvidence(ctx context.Context, outcome, digest string, prog
 }
 
 func (e *Engine) proofOf(ctx context.Context, outcome, digest string) (*proof, error) {
-	unlock, err := e.lockSwap(ctx)
+	unlock, err := e.lockCareers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if err := e.loadCareers(ctx); err != nil {
-		return nil, err
-	}
 	m, err := e.careers.find(outcome, digest)
 	if err != nil {
 		return nil, err
