@@ -87,28 +87,8 @@ func (q *inquiry) customer(d *Decision) (followed, error) {
 // followed reads the purchases, returns and redemptions of a customer.
 func (e *Engine) followed(ctx context.Context, s store.Subject) (followed, error) {
 	f := followed{settled: map[string]int64{}}
-	for after := store.Position(0); ; {
-		at, err := e.opts.Store.Lookup(ctx, term(termSubject, string(s[:])), after, false, lookupBatch)
-		if err != nil {
-			return f, err
-		}
-		for _, pos := range at {
-			entry, err := e.opts.Store.Read(ctx, pos)
-			if errors.Is(err, store.ErrErased) || errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err == nil {
-				err = f.see(&entry)
-			}
-			if err != nil {
-				return f, fmt.Errorf("entry %d: %w", pos, err)
-			}
-		}
-		if len(at) < lookupBatch {
-			return f, nil
-		}
-		after = at[len(at)-1]
-	}
+	err := e.entriesOf(ctx, s, f.see)
+	return f, err
 }
 
 func (f *followed) see(e *store.Entry) error {

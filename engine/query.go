@@ -182,30 +182,13 @@ func (e *Engine) Tail(ctx context.Context, q *Query, after store.Position, fn fu
 // Export calls fn with every logged event and decision of a customer, oldest
 // first; one of the two is nil. The error wraps ErrNotFound if there is nothing.
 func (e *Engine) Export(ctx context.Context, id profile.Identity, fn func(*profile.Event, *Decision) error) error {
-	s := profile.SubjectOf(id)
-	after, found := store.Position(0), false
-	for {
-		at, err := e.opts.Store.Lookup(ctx, term(termSubject, string(s[:])), after, false, lookupBatch)
-		if err != nil {
-			return fmt.Errorf("export profile: %w", err)
-		}
-		for _, pos := range at {
-			after = pos
-			entry, err := e.opts.Store.Read(ctx, pos)
-			if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrErased) {
-				continue
-			}
-			if err == nil {
-				err = exportEntry(&entry, fn)
-			}
-			if err != nil {
-				return fmt.Errorf("export profile: entry %d: %w", pos, err)
-			}
-			found = true
-		}
-		if len(at) < lookupBatch {
-			break
-		}
+	found := false
+	err := e.entriesOf(ctx, profile.SubjectOf(id), func(entry *store.Entry) error {
+		found = true
+		return exportEntry(entry, fn)
+	})
+	if err != nil {
+		return fmt.Errorf("export profile: %w", err)
 	}
 	if !found {
 		return fmt.Errorf("export profile: %w", ErrNotFound)

@@ -123,7 +123,7 @@ func (t *trainer) customer(s store.Subject) error {
 	var records profile.Records
 	folded := 0
 	for i, ev := range events {
-		if ev.Kind != profile.KindReturn || !t.wanted(ev.Time) || t.laterThatDay(events[i+1:], ev.Time) {
+		if ev.Kind != profile.KindReturn || !t.o.wanted(ev.Time) || t.laterThatDay(events[i+1:], ev.Time) {
 			continue
 		}
 		fresh, _, err := t.profiles.Events(records.History, events[folded:i])
@@ -138,8 +138,9 @@ func (t *trainer) customer(s store.Subject) error {
 	return nil
 }
 
-func (t *trainer) wanted(at time.Time) bool {
-	return (t.o.From.IsZero() || !at.Before(t.o.From)) && (t.o.To.IsZero() || at.Before(t.o.To))
+// wanted reports whether a time is in the range.
+func (o *TrainingOptions) wanted(at time.Time) bool {
+	return (o.From.IsZero() || !at.Before(o.From)) && (o.To.IsZero() || at.Before(o.To))
 }
 
 // laterThatDay reports whether another return follows on the same local day.

@@ -170,7 +170,7 @@ func (c *collector) decision(d *Decision) {
 	switch {
 	case c.decided[key]:
 		c.left[leftRepeat]++
-	case !c.wanted(d.Time):
+	case !c.o.wanted(d.Time):
 		c.left[leftRange]++
 	case c.o.Currency != "" && d.Currency != c.o.Currency:
 		c.left[leftCurrency]++
@@ -182,10 +182,6 @@ func (c *collector) decision(d *Decision) {
 		c.keep(d)
 	}
 	c.decided[key] = true
-}
-
-func (c *collector) wanted(at time.Time) bool {
-	return (c.o.From.IsZero() || !at.Before(c.o.From)) && (c.o.To.IsZero() || at.Before(c.o.To))
 }
 
 func (c *collector) keep(d *Decision) {

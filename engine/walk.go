@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/rebound-engine/rebound/store"
@@ -58,4 +60,29 @@ func (e *Engine) decisionsBefore(ctx context.Context, before store.Position, lim
 		before = from
 	}
 	return out, nil
+}
+
+// entriesOf calls fn with every logged event and decision of a customer, oldest first.
+func (e *Engine) entriesOf(ctx context.Context, s store.Subject, fn func(*store.Entry) error) error {
+	for after := store.Position(0); ; {
+		at, err := e.opts.Store.Lookup(ctx, term(termSubject, string(s[:])), after, false, lookupBatch)
+		if err != nil {
+			return err
+		}
+		for _, after = range at {
+			entry, err := e.opts.Store.Read(ctx, after)
+			if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrErased) {
+				continue
+			}
+			if err == nil {
+				err = fn(&entry)
+			}
+			if err != nil {
+				return fmt.Errorf("entry %d: %w", after, err)
+			}
+		}
+		if len(at) < lookupBatch {
+			return nil
+		}
+	}
 }
