@@ -46,14 +46,14 @@ func (f *folder) event(r store.Reader, s store.Subject, ev *profile.Event, w sto
 		return fmt.Errorf("fold event %q: %w", ev.ID, err)
 	}
 	if result != profile.Duplicate {
-		w.Put(profile.Key(profile.TableProfiles, s), after.Profile())
+		w.Put(store.Key(profile.TableProfiles, s), after.Profile())
 	}
 	return nil
 }
 
 // readProfile reads a customer's profile and the position of the last event in it.
 func readProfile(r store.Reader, s store.Subject) (profile.Records, store.Position, error) {
-	b, at, err := r.Get(profile.Key(profile.TableProfiles, s))
+	b, at, err := r.Get(store.Key(profile.TableProfiles, s))
 	if err != nil {
 		return profile.Records{}, 0, fmt.Errorf("read profile: %w", err)
 	}

@@ -22,13 +22,6 @@ func SubjectOf(id Identity) store.Subject {
 	return store.Subject(sum[:16])
 }
 
-// Key is the store key of a customer's record in a table.
-func Key(table byte, s store.Subject) []byte {
-	key := make([]byte, 0, 1+len(s))
-	key = append(key, table)
-	return append(key, s[:]...)
-}
-
 // ReturnKey names a return by its original order and the day it comes back, so
 // that split or re-scanned returns share it. Without an order there is none: 0.
 func ReturnKey(orderID string, day time.Time) uint64 {

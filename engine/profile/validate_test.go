@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rebound-engine/rebound/engine/profile"
+	"github.com/rebound-engine/rebound/store"
 	"pgregory.net/rapid"
 )
 
@@ -105,7 +106,7 @@ func TestSubjectsOfSeparatorsDiffer(t *testing.T) {
 		}
 		seen[s] = id
 	}
-	key := profile.Key(profile.TableProfiles, profile.SubjectOf(ids[0]))
+	key := store.Key(profile.TableProfiles, profile.SubjectOf(ids[0]))
 	if len(key) != 17 || key[0] != profile.TableProfiles {
 		t.Errorf("key %x", key)
 	}
