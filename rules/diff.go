@@ -130,18 +130,22 @@ func singular(section string) string {
 
 // factChanges puts the differences of a store's facts into words.
 func factChanges(a, b *Bundle, scope string) []string {
-	before, after := factTexts(a, scope), factTexts(b, scope)
+	return textChanges("fact", factTexts(a, scope), factTexts(b, scope))
+}
+
+// textChanges puts the differences of named texts into words.
+func textChanges(kind string, before, after map[string]string) []string {
 	var out []string
 	for _, name := range sortedKeys(before, after) {
 		was, had := before[name]
 		is, has := after[name]
 		switch {
 		case !had:
-			out = append(out, fmt.Sprintf("fact %s is new: %s", name, is))
+			out = append(out, fmt.Sprintf("%s %s is new: %s", kind, name, is))
 		case !has:
-			out = append(out, fmt.Sprintf("fact %s is gone: it was %s", name, was))
+			out = append(out, fmt.Sprintf("%s %s is gone: it was %s", kind, name, was))
 		case was != is:
-			out = append(out, fmt.Sprintf("fact %s changes from %s to %s", name, was, is))
+			out = append(out, fmt.Sprintf("%s %s changes from %s to %s", kind, name, was, is))
 		}
 	}
 	return out
@@ -187,21 +191,7 @@ var policyFolders = []string{"company.yaml", "regions", "stores", "reference", "
 // fileChanges names the files that models need (their own, certificates) whose content
 // differs. What the YAML files of the policies say is compared by meaning, and tests decide nothing.
 func fileChanges(a, b *Bundle) []string {
-	before, after := modelFiles(a), modelFiles(b)
-	var out []string
-	for _, name := range sortedKeys(before, after) {
-		was, had := before[name]
-		is, has := after[name]
-		switch {
-		case !had:
-			out = append(out, fmt.Sprintf("file %s is new: %s", name, is))
-		case !has:
-			out = append(out, fmt.Sprintf("file %s is gone: it was %s", name, was))
-		case was != is:
-			out = append(out, fmt.Sprintf("file %s changes from %s to %s", name, was, is))
-		}
-	}
-	return out
+	return textChanges("file", modelFiles(a), modelFiles(b))
 }
 
 // modelFiles returns size and digest of the files that are no policies, tests or notes.
