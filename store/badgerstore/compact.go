@@ -101,7 +101,5 @@ func (s *Store) roomFor(folder string) error {
 	if err != nil {
 		return err
 	}
-	o := s.opts
-	o.MinFree = size
-	return (&Store{dir: s.dir, opts: o}).room()
+	return roomIn(s.dir, size)
 }

@@ -149,6 +149,9 @@ func (s *Store) settled(t *stripe) {
 	t.epoch++
 }
 
+// room refuses to write to Badger when the disk is nearly full.
+func (s *Store) room() error { return roomIn(s.dir, s.opts.MinFree) }
+
 // admit waits while too much is pending.
 func (s *Store) admit(ctx context.Context) error {
 	for s.table.bytes.Load() > s.opts.PendingBytes {

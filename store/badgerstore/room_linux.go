@@ -6,15 +6,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// room refuses to write to Badger when the disk is nearly full.
-func (s *Store) room() error {
+// roomIn refuses when the disk of a folder has fewer than need bytes left.
+func roomIn(dir string, need int64) error {
 	var st unix.Statfs_t
-	if err := unix.Statfs(s.dir, &st); err != nil {
-		return fmt.Errorf("look for room on the disk of %s: %w", s.dir, err)
+	if err := unix.Statfs(dir, &st); err != nil {
+		return fmt.Errorf("look for room on the disk of %s: %w", dir, err)
 	}
 	free := int64(st.Bavail) * st.Bsize
-	if free < s.opts.MinFree {
-		return fmt.Errorf("disk of %s has %d bytes left, %d are the least to go on with; make room: %w", s.dir, free, s.opts.MinFree, unix.ENOSPC)
+	if free < need {
+		return fmt.Errorf("disk of %s has %d bytes left, %d are the least to go on with; make room: %w", dir, free, need, unix.ENOSPC)
 	}
 	return nil
 }
