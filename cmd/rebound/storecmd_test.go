@@ -112,7 +112,7 @@ func TestFoldersThatCannotBeOpened(t *testing.T) {
 		format := filepath.Join(s.store, "FORMAT")
 		was := fileText(t, format)
 		putFile(t, format, "rebound-store 99\n")
-		words := []string{"version 99", "version 2", "newer"}
+		words := []string{"version 99", "version 3", "newer"}
 		refused(t, exitFailed, words, s.args()...)
 		refused(t, exitFailed, words, "store", "check", s.store)
 		putFile(t, format, was)

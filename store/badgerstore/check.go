@@ -98,7 +98,7 @@ type checker struct {
 	db       *state
 	table    *table
 	saved    checkpoint
-	complete map[store.Subject]store.Position
+	complete map[store.Subject]store.Position // of records and deletions; see upTo
 	state    refold
 }
 
@@ -145,20 +145,44 @@ func (c *checker) checkpoint(context.Context) error {
 // subjects reads what the records of each subject include.
 func (c *checker) subjects(context.Context) error {
 	c.complete = make(map[store.Subject]store.Position)
-	return eachItem(c.db, []byte{keySubject}, func(key, value []byte) error {
-		var of store.Subject
+	err := eachItem(c.db, []byte{keySubject}, func(key, value []byte) error {
 		at, err := decodePosition(value)
-		if len(key) != 1+len(of) || err != nil {
+		if len(key) != 1+len(store.Subject{}) || err != nil {
 			c.r.problem("subject key %x is damaged", key)
 			return nil //nolint:nilerr // damage is told in the report
 		}
-		copy(of[:], key[1:])
-		c.complete[of] = at
-		if at > c.r.Last {
-			c.r.problem("records of subject %x include entry %d, but the log ends at %d", of, at, c.r.Last)
+		c.includes(store.Subject(key[1:]), at)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = c.table.each(nil, func(key, _ []byte, at store.Position) error {
+		if of, ok := store.SubjectOf(key); ok {
+			c.includes(of, at)
 		}
 		return nil
 	})
+	return c.damage(err)
+}
+
+func (c *checker) includes(of store.Subject, at store.Position) {
+	c.complete[of] = max(c.complete[of], at)
+	if at > c.r.Last {
+		c.r.problem("records of subject %x include entry %d, but the log ends at %d", of, at, c.r.Last)
+	}
+}
+
+// upTo is the last entry the subject's records have to include.
+func (c *checker) upTo(of store.Subject) store.Position { return max(c.complete[of], c.saved.records) }
+
+// damage takes what Badger is damaged by into the report.
+func (c *checker) damage(err error) error {
+	if errors.Is(err, store.ErrCorrupt) {
+		c.r.problem("%v", err)
+		return nil
+	}
+	return err
 }
 
 // entries walks the log: it refolds, and looks for the terms Badger should have.
@@ -176,7 +200,7 @@ func (c *checker) entries(ctx context.Context) error {
 			return nil
 		}
 		c.r.Entries++
-		if k == commitlog.Kept && c.state != nil && e.Position <= c.complete[e.Subject] {
+		if k == commitlog.Kept && c.state != nil && e.Position <= c.upTo(e.Subject) {
 			if err := c.state.take(c.opts.Fold, e); err != nil {
 				c.r.problem("refold entry %d: %v", e.Position, err)
 			}
@@ -193,15 +217,28 @@ func (c *checker) expectTerms(e *store.Entry) error {
 		if !indexable(t) {
 			continue
 		}
-		of, err := c.db.get(termKey(hashTerm(c.log.ID(), t), e.Position))
+		found, err := c.indexed(hashTerm(c.log.ID(), t), e)
 		if err != nil {
 			return err
 		}
-		if !bytes.Equal(of, e.Subject[:]) {
+		if !found {
 			c.r.problem("entry %d: its term %q is not in the index", e.Position, t)
 		}
 	}
 	return nil
+}
+
+// indexed looks for the reference to an entry.
+func (c *checker) indexed(hash uint64, e *store.Entry) (found bool, err error) {
+	err = c.db.chunks(pageOf(hash), e.Position, false, func(_ []byte, p packed) (bool, error) {
+		from, to := p.of(hash)
+		for i := from; i < to && !found; i++ {
+			r := p.ref(i)
+			found = r.at == e.Position && r.subject == e.Subject
+		}
+		return !found, nil
+	})
+	return found, err
 }
 
 // records compares what Badger has with what the log says.
@@ -212,24 +249,18 @@ func (c *checker) records(ctx context.Context) error {
 		switch {
 		case !ok:
 			c.r.problem("record key %x is too short", key)
-		case at > c.complete[of]:
-			c.r.problem("record %x is of entry %d, the records of its subject include %d", key, at, c.complete[of])
-		case c.state != nil && c.log.Erased(of) <= c.complete[of]:
+		case c.state != nil && c.log.Erased(of) <= c.upTo(of):
 			c.compare(key, value, at)
 		}
 		delete(c.state, string(key))
 		return ctx.Err()
 	})
-	if errors.Is(err, store.ErrCorrupt) {
-		c.r.problem("%v", err)
-		return nil
-	}
-	if err != nil {
+	if err := c.damage(err); err != nil {
 		return err
 	}
 	for _, key := range c.state.rest() {
 		of, _ := store.SubjectOf([]byte(key))
-		if c.log.Erased(of) <= c.complete[of] {
+		if c.log.Erased(of) <= c.upTo(of) {
 			c.r.problem("record %x is missing; the log says it is of entry %d", key, c.state[key].at)
 		}
 	}
@@ -248,27 +279,41 @@ func (c *checker) compare(key, value []byte, at store.Position) {
 	}
 }
 
-// terms looks for index terms that point to nothing.
+// terms looks for references that point to nothing.
 func (c *checker) terms(ctx context.Context) error {
-	return eachItem(c.db, []byte{keyTerm}, func(key, _ []byte) error {
-		c.r.Terms++
-		hash, at, err := splitTerm(key)
-		if err != nil {
-			c.r.problem("%v", err)
-			return nil
+	return eachItem(c.db, []byte{keyTerm}, func(key, value []byte) error {
+		page, last, err := splitChunk(key)
+		if err != nil || len(value)%refSize != 0 {
+			c.r.problem("index key %x is damaged", key)
+			return nil //nolint:nilerr // damage is told in the report
 		}
-		e, err := c.log.Read(ctx, at)
-		switch {
-		case errors.Is(err, store.ErrErased): // hidden; Open removes it
-		case errors.Is(err, store.ErrNotFound):
-			c.r.problem("term %016x points to entry %d, the log has %d to %d", hash, at, c.r.First, c.r.Last)
-		case err != nil:
-			return err
-		case c.opts.Index != nil && !slices.ContainsFunc(c.opts.Index(&e), func(t []byte) bool { return hashTerm(c.log.ID(), t) == hash }):
-			c.r.problem("term %016x points to entry %d, which does not have it", hash, at)
+		p := packed(value)
+		for i := range p.len() {
+			c.r.Terms++
+			r := p.ref(i)
+			if pageOf(r.hash) != page || r.at > last {
+				c.r.problem("term %016x of entry %d is in page %d up to entry %d, where it does not belong", r.hash, r.at, page, last)
+			}
+			if err := c.pointsTo(ctx, &r); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
+}
+
+func (c *checker) pointsTo(ctx context.Context, r *ref) error {
+	e, err := c.log.Read(ctx, r.at)
+	switch {
+	case errors.Is(err, store.ErrErased): // hidden; Open removes it
+	case errors.Is(err, store.ErrNotFound):
+		c.r.problem("term %016x points to entry %d, the log has %d to %d", r.hash, r.at, c.r.First, c.r.Last)
+	case err != nil:
+		return err
+	case c.opts.Index != nil && !slices.ContainsFunc(c.opts.Index(&e), func(t []byte) bool { return hashTerm(c.log.ID(), t) == r.hash }):
+		c.r.problem("term %016x points to entry %d, which does not have it", r.hash, r.at)
+	}
+	return nil
 }
 
 // eachItem calls fn with key and value of everything under the prefix.

@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/rebound-engine/rebound/store"
 )
 
@@ -87,32 +85,33 @@ func (s *Store) finishErasure(ctx context.Context, of store.Subject, at store.Po
 	return s.db.set(subjectKey(keyErasure, of), encodePosition(at))
 }
 
-// dropTerms deletes the index terms of the subject's entries before the erasing one.
+// dropTerms deletes the references to the subject's entries before the erasing one.
 func (s *Store) dropTerms(ctx context.Context, of store.Subject, at store.Position) error {
 	s.erasureMu.Lock()
 	defer s.erasureMu.Unlock()
 	if s.opts.Index == nil {
 		return nil
 	}
-	w := s.db.batch()
-	defer w.Cancel()
-	err := s.log.Visit(ctx, of, at, func(e *store.Entry) error { return s.unindex(w, e) })
+	first := make(map[uint16]store.Position) // of the subject's entries, by page
+	err := s.log.Visit(ctx, of, at, func(e *store.Entry) error {
+		for _, t := range s.opts.Index(e) {
+			if page := pageOf(hashTerm(s.recent.seed, t)); first[page] == 0 {
+				first[page] = e.Position
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	return w.Flush()
-}
-
-func (s *Store) unindex(w *badger.WriteBatch, e *store.Entry) error {
-	for _, t := range s.opts.Index(e) {
-		if !indexable(t) {
-			continue
-		}
-		if err := w.Delete(termKey(hashTerm(s.recent.seed, t), e.Position)); err != nil {
+	w := s.db.batch()
+	defer w.Cancel()
+	for page, from := range first {
+		if err := s.db.prune(w, page, from, at, func(r *ref) bool { return r.subject == of && r.at < at }); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.Flush()
 }
 
 // resumeErasures finishes what a crash cut off.

@@ -55,8 +55,14 @@ func (s *Store) fillFilter() {
 		it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{keyTerm}})
 		defer it.Close()
 		for it.Rewind(); it.Valid(); it.Next() {
-			if hash, _, err := splitTerm(it.Item().Key()); err == nil {
-				s.filter.add(hash)
+			err := it.Item().Value(func(b []byte) error {
+				for p, i := packed(b), 0; i < p.len(); i++ {
+					s.filter.add(p.hash(i))
+				}
+				return nil
+			})
+			if err != nil {
+				return err
 			}
 			select {
 			case <-s.done:

@@ -80,7 +80,7 @@ func TestFolderDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, store.ErrVersion, "newer one"},
-		{"format file damaged", touch("FORMAT"), store.ErrCorrupt, "want \"rebound-store 2\""},
+		{"format file damaged", touch("FORMAT"), store.ErrCorrupt, "want \"rebound-store 3\""},
 		{"flipped byte in an older segment", func(t *testing.T, dir string) {
 			name := filepath.Join(dir, "log", fmt.Sprintf("%020d.seg", 1))
 			b, err := os.ReadFile(name)

@@ -1,124 +1,12 @@
 package badgerstore
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"sync"
-
-	"github.com/cespare/xxhash/v2"
-	"github.com/dgraph-io/badger/v4"
 
 	"github.com/rebound-engine/rebound/store"
 )
-
-// recent holds the terms of entries whose segment is not in Badger's index yet,
-// without pointers: a term by its hash, positions chained in a slice.
-type recent struct {
-	seed uint64 // of the hash; the log's id
-
-	mu    sync.RWMutex
-	from  store.Position // terms up to here are in Badger
-	heads map[uint64]int32
-	refs  []ref
-}
-
-type ref struct {
-	at      store.Position
-	subject store.Subject
-	hash    uint64
-	next    int32 // -1 at the end
-}
-
-func newRecent(seed uint64, from store.Position) *recent {
-	return &recent{seed: seed, from: from, heads: make(map[uint64]int32)}
-}
-
-// hashTerm stands for a term in the index. The seed keeps a caller from choosing
-// terms that share one; by chance two of 10^9 do once in 37 stores.
-func hashTerm(seed uint64, term []byte) uint64 {
-	var d xxhash.Digest
-	d.ResetWithSeed(seed)
-	_, _ = d.Write(term) // never fails
-	return d.Sum64()
-}
-
-func (r *recent) add(terms [][]byte, at store.Position, of store.Subject) {
-	if len(terms) == 0 {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, t := range terms {
-		if !indexable(t) {
-			continue
-		}
-		r.link(ref{at: at, subject: of, hash: hashTerm(r.seed, t)})
-	}
-}
-
-// indexable reports whether a term is of a length the index takes.
-func indexable(t []byte) bool { return len(t) > 0 && len(t) <= store.MaxTerm }
-
-func (r *recent) link(x ref) {
-	head, ok := r.heads[x.hash]
-	if !ok {
-		head = -1
-	}
-	x.next = head
-	r.heads[x.hash] = int32(len(r.refs))
-	r.refs = append(r.refs, x)
-}
-
-// find returns the references of a term in log order, and up to where Badger has them.
-func (r *recent) find(term []byte) ([]ref, store.Position) {
-	h := hashTerm(r.seed, term)
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	var out []ref
-	if i, ok := r.heads[h]; ok {
-		for ; i >= 0; i = r.refs[i].next {
-			out = append(out, r.refs[i])
-		}
-	}
-	slices.SortFunc(out, func(a, b ref) int { return int(int64(a.at) - int64(b.at)) })
-	return slices.CompactFunc(out, func(a, b ref) bool { return a.at == b.at }), r.from
-}
-
-// drop forgets what Badger has now.
-func (r *recent) drop(upTo store.Position) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	old := r.refs
-	r.from, r.refs, r.heads = upTo, nil, make(map[uint64]int32)
-	for _, x := range old {
-		if x.at > upTo {
-			r.link(x)
-		}
-	}
-}
-
-// upTo returns the references of entries up to a position in the order of Badger's keys.
-func (r *recent) upTo(last store.Position) []ref {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	out := make([]ref, 0, len(r.refs))
-	for _, x := range r.refs {
-		if x.at <= last {
-			out = append(out, x)
-		}
-	}
-	slices.SortFunc(out, func(a, b ref) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
-	return out
-}
-
-func (r *recent) indexed() store.Position {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.from
-}
 
 // indexer is the goroutine that moves the terms of sealed segments to Badger.
 func (s *Store) indexer() {
@@ -152,22 +40,32 @@ func (s *Store) indexSealed() error {
 		return err
 	}
 	s.table.settle()
-	if err := s.writeTerms(s.recent.upTo(last)); err != nil {
+	if err := s.writeTerms(s.recent.upTo(last), last); err != nil {
 		return err
 	}
 	s.recent.drop(last)
 	return nil
 }
 
-func (s *Store) writeTerms(refs []ref) (err error) {
+// writeTerms writes the references, in the order of pages, as a batch of its own.
+func (s *Store) writeTerms(refs []ref, last store.Position) (err error) {
 	w := newWriter(s.db)
 	defer func() { err = w.finish(err) }()
-	for i := range refs {
-		if r := &refs[i]; r.subject.IsZero() || s.log.Erased(r.subject) <= r.at {
-			s.filter.add(r.hash)
-			if err := w.set(termKey(r.hash, r.at), r.subject[:]); err != nil {
+	refs = slices.DeleteFunc(refs, func(r ref) bool { return s.log.Erased(r.subject) > r.at })
+	for _, r := range refs {
+		s.filter.add(r.hash)
+	}
+	for len(refs) > 0 {
+		page, n := pageOf(refs[0].hash), 1
+		for n < len(refs) && pageOf(refs[n].hash) == page {
+			n++
+		}
+		for chunk := uint16(0); n > 0; chunk++ {
+			k := min(n, chunkRefs)
+			if err := w.set(chunkKey(page, last, chunk), pack(refs[:k])); err != nil {
 				return err
 			}
+			refs, n = refs[k:], n-k
 		}
 	}
 	return nil
@@ -238,47 +136,27 @@ func (q *query) badger(ctx context.Context, from store.Position) error {
 	if q.s.filter.absent(hash) {
 		return nil
 	}
-	prefix := termPrefix(hash)
 	start := min(q.after, from) + 1
 	if q.newest {
 		if start = from; q.after > 0 {
 			start = min(q.after-1, from)
 		}
 	}
-	err := q.s.db.View(func(txn *badger.Txn) error {
-		it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix, Reverse: q.newest, PrefetchValues: true, PrefetchSize: min(q.limit, 100)})
-		defer it.Close()
-		for it.Seek(termKey(hash, start)); it.ValidForPrefix(prefix); it.Next() {
-			if err := ctx.Err(); err != nil {
-				return err
+	err := q.s.db.chunks(pageOf(hash), start, q.newest, func(_ []byte, p packed) (bool, error) {
+		lo, hi := p.of(hash)
+		for n := range hi - lo {
+			r := p.ref(lo + n)
+			if q.newest {
+				r = p.ref(hi - 1 - n)
 			}
-			at, of, err := termItem(it.Item())
-			if err != nil {
-				return err
-			}
-			if at > from || !q.take(at, of) {
-				return nil
+			if r.at <= from && !q.take(r.at, r.subject) {
+				return false, nil
 			}
 		}
-		return nil
+		return true, ctx.Err()
 	})
 	if err != nil {
 		return fmt.Errorf("look up term: %w", err)
 	}
 	return nil
-}
-
-var errIndexValue = errors.New("index value is no subject")
-
-func termItem(item *badger.Item) (at store.Position, of store.Subject, err error) {
-	if _, at, err = splitTerm(item.Key()); err != nil {
-		return 0, of, err
-	}
-	err = item.Value(func(b []byte) error {
-		if copy(of[:], b) != len(of) || len(b) != len(of) {
-			return fmt.Errorf("%w: %w", errIndexValue, store.ErrCorrupt)
-		}
-		return nil
-	})
-	return at, of, err
 }

@@ -11,9 +11,9 @@ import (
 // that keys sort by position. docs/formats/badger.md has the whole layout.
 const (
 	keyRecord  = 'r' // + record key: version, position, value
-	keySubject = 's' // + subject: position its records are complete to
+	keySubject = 's' // + subject: position its records are complete to, where that is of a deletion
 	keyErasure = 'e' // + subject: position of the erasing entry whose work is done
-	keyTerm    = 'i' // + hash of the term (8), position (8): subject
+	keyTerm    = 'i' // + page (2), last position of the batch (8), chunk (2): references
 	keyMeta    = 'm' // + name
 
 	recordVersion = 1
@@ -31,23 +31,6 @@ func recordKey(key []byte) []byte {
 
 func subjectKey(kind byte, s store.Subject) []byte {
 	return append(append(make([]byte, 0, 1+len(s)), kind), s[:]...)
-}
-
-// termPrefix is the key of a term without the position.
-func termPrefix(hash uint64) []byte {
-	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 1+8+8), keyTerm), hash)
-}
-
-func termKey(hash uint64, at store.Position) []byte {
-	return binary.BigEndian.AppendUint64(termPrefix(hash), uint64(at))
-}
-
-// splitTerm takes a term's key apart.
-func splitTerm(key []byte) (hash uint64, at store.Position, err error) {
-	if len(key) != 1+8+8 || key[0] != keyTerm {
-		return 0, 0, fmt.Errorf("index key %x: wrong length", key)
-	}
-	return binary.BigEndian.Uint64(key[1:]), store.Position(binary.BigEndian.Uint64(key[9:])), nil
 }
 
 func machineKey(at store.Position, chunk uint32) []byte {

@@ -27,7 +27,7 @@ const (
 
 	formatName = "rebound-store"
 	// FormatVersion is the layout of the folder this build reads and writes.
-	FormatVersion = 2
+	FormatVersion = 3
 )
 
 // Open opens the store in dir, creating it if dir is empty or not there, and

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
+
+	"github.com/dgraph-io/badger/v4"
 
 	"github.com/rebound-engine/rebound/store"
 	"github.com/rebound-engine/rebound/store/commitlog"
@@ -25,13 +28,24 @@ func (s *Store) recover(ctx context.Context) error {
 	if err := s.dropStray(c); err != nil {
 		return err
 	}
-	r := &replay{s: s, c: c, complete: make(map[store.Subject]store.Position)}
-	s.recovery.From = max(c.replayFrom(), s.log.First())
-	if err := s.log.ScanAll(ctx, s.recovery.From, r.entry); err != nil {
-		return fmt.Errorf("replay from entry %d: %w", s.recovery.From, err)
+	if err := s.dropStrayTerms(c.indexed); err != nil {
+		return err
 	}
-	s.recovery.Replayed = r.n
-	return nil
+	return s.replay(ctx, c)
+}
+
+// replay takes the entries in that the checkpoint does not include.
+func (s *Store) replay(ctx context.Context, c checkpoint) error {
+	s.recovery.From = max(c.replayFrom(), s.log.First())
+	return s.db.View(func(txn *badger.Txn) error {
+		r := &replay{s: s, c: c, complete: newComplete(txn)}
+		defer r.complete.close()
+		if err := s.log.ScanAll(ctx, s.recovery.From, r.entry); err != nil {
+			return fmt.Errorf("replay from entry %d: %w", s.recovery.From, err)
+		}
+		s.recovery.Replayed = r.n
+		return nil
+	})
 }
 
 // loadCheckpoint returns the zero checkpoint if none was ever taken.
@@ -109,11 +123,26 @@ func (s *Store) dropStray(c checkpoint) error {
 	return w.Flush()
 }
 
-// replay takes entries in that the checkpoint does not include.
+// dropStrayTerms deletes what was indexed after the checkpoint: it will be again, in other batches.
+func (s *Store) dropStrayTerms(indexed store.Position) error {
+	w := s.db.batch()
+	defer w.Cancel()
+	for page := range uint16(pages) {
+		err := s.db.chunks(page, indexed+1, false, func(key []byte, _ packed) (bool, error) {
+			return true, w.Delete(slices.Clone(key))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}
+
+// replay is one run over entries.
 type replay struct {
 	s        *Store
 	c        checkpoint
-	complete map[store.Subject]store.Position // what Badger's records of a subject include
+	complete *complete
 	n        int
 }
 
@@ -150,8 +179,8 @@ func (r *replay) records(e *store.Entry, k commitlog.Standing) error {
 	if e.Position <= r.c.records || k == commitlog.Gone {
 		return nil
 	}
-	complete, err := r.completeTo(e.Subject)
-	if err != nil || e.Position <= complete {
+	included, err := r.complete.to(e.Subject)
+	if err != nil || e.Position <= included {
 		return err
 	}
 	if k == commitlog.Erasing {
@@ -163,23 +192,4 @@ func (r *replay) records(e *store.Entry, k commitlog.Standing) error {
 	}
 	r.s.table.apply(m, e.Subject, e.Position)
 	return nil
-}
-
-// completeTo says which entries Badger's records of the subject include.
-func (r *replay) completeTo(of store.Subject) (store.Position, error) {
-	if at, ok := r.complete[of]; ok {
-		return at, nil
-	}
-	b, err := r.s.db.get(subjectKey(keySubject, of))
-	if err != nil {
-		return 0, err
-	}
-	var at store.Position
-	if b != nil {
-		if at, err = decodePosition(b); err != nil {
-			return 0, fmt.Errorf("subject %x: %w", of, err)
-		}
-	}
-	r.complete[of] = at
-	return at, nil
 }

@@ -22,7 +22,7 @@ func (s *Store) retain(ctx context.Context) error {
 	if err := s.keep(ctx, before); err != nil {
 		return err
 	}
-	if err := s.dropIndex(ctx, first, before); err != nil {
+	if err := s.dropIndex(before); err != nil {
 		return fmt.Errorf("take entries %d to %d out of the index: %w", first, before-1, err)
 	}
 	n, err := s.log.Drop(before)
@@ -72,22 +72,20 @@ func (s *Store) expired(recorded, newer int64) bool {
 	return old || r.Bytes > 0 && newer >= r.Bytes
 }
 
-// dropIndex takes the terms of entries out that are about to go; durably, so
-// that no term outlives its entry.
-func (s *Store) dropIndex(ctx context.Context, from, before store.Position) error {
+// dropIndex takes the references to entries out that are about to go; durably,
+// so that none outlives its entry.
+func (s *Store) dropIndex(before store.Position) error {
 	if s.opts.Index == nil {
 		return nil
 	}
+	s.erasureMu.Lock()
+	defer s.erasureMu.Unlock()
 	w := s.db.batch()
 	defer w.Cancel()
-	err := s.log.Scan(ctx, from, func(e *store.Entry) error {
-		if e.Position >= before {
-			return store.Stop
+	for page := range uint16(pages) {
+		if err := s.db.prune(w, page, 0, before, func(r *ref) bool { return r.at < before }); err != nil {
+			return err
 		}
-		return s.unindex(w, e)
-	})
-	if err != nil {
-		return err
 	}
 	if err := w.Flush(); err != nil {
 		return err

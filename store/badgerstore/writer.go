@@ -35,14 +35,17 @@ func newWriter(db *state) *writer {
 	return &writer{db: db, slots: make(chan struct{}, writesInFlight)}
 }
 
-// subject writes the changes of a subject, in one transaction.
+// subject writes the changes of a subject, in one transaction. What they include
+// is told by the position of the newest record; a deletion leaves none, so that a key says it.
 func (w *writer) subject(c *changes) error {
 	var size int64
 	var last store.Position
+	deleted := false
 	for _, k := range c.keys {
 		r := c.records[k]
 		size += int64(len(k)+len(r.value)) + 64
 		last = max(last, r.at)
+		deleted = deleted || r.deleted
 	}
 	if err := w.fit(int64(len(c.keys))+1, size+64); err != nil {
 		return err
@@ -51,6 +54,9 @@ func (w *writer) subject(c *changes) error {
 		if err := w.record([]byte(k), c.records[k]); err != nil {
 			return fmt.Errorf("write record %x behind: %w", k, err)
 		}
+	}
+	if !deleted {
+		return nil
 	}
 	return w.txn.Set(subjectKey(keySubject, c.of), encodePosition(last))
 }
