@@ -138,7 +138,7 @@ func FuzzEntries(f *testing.F) {
 	f.Add(uint8(201), offerList{{decision: "d", offer: "o", at: 5}}.append(nil))
 	f.Fuzz(func(t *testing.T, kind uint8, payload []byte) {
 		e := &store.Entry{Header: store.Header{Kind: kind}, Payload: payload}
-		Index(e)
+		Index(e, new(store.Terms))
 		if _, err := Canonical(e); err != nil && kind != KindDecision {
 			t.Errorf("canonical form of kind %d: %v", kind, err)
 		}

@@ -114,68 +114,48 @@ func term(kind byte, value string) []byte {
 	return append(t, value...)
 }
 
-// Index names the terms an entry is found by. It implements store.Index.
-func Index(e *store.Entry) [][]byte {
+// Index adds the terms an entry is found by. It implements store.Index.
+func Index(e *store.Entry, t *store.Terms) {
 	switch e.Kind {
 	case KindDecision:
-		return indexDecision(e)
+		indexDecision(e, t)
 	case KindRepeat:
 		if r, err := parseRepeat(e.Payload); err == nil {
-			return [][]byte{term(termDecision, decisionID(r.requestID))}
+			t.Add(termDecision, decisionID(r.requestID))
 		}
 	case KindEvent, KindIncentive:
-		return [][]byte{term(termSubject, string(e.Subject[:]))}
+		t.Add(termSubject, string(e.Subject[:]))
 	case KindActivation:
-		return [][]byte{term(termActivation, "")}
+		t.Add(termActivation, "")
 	case KindBlob:
 		if c, err := parseBlob(e.Payload); err == nil {
-			return [][]byte{term(termBlob, c.sum)}
+			t.Add(termBlob, c.sum)
 		}
 	case KindCareer:
-		return [][]byte{term(termCareer, "")}
+		t.Add(termCareer, "")
 	case KindErasure:
 		if id := erasureRequest(e.Payload); id != "" {
-			return [][]byte{term(termErasure, id)}
+			t.Add(termErasure, id)
 		}
 	}
-	return nil
 }
 
-func indexDecision(e *store.Entry) [][]byte {
+func indexDecision(e *store.Entry, t *store.Terms) {
 	d, err := parseDecisionHead(e)
 	if err != nil {
-		return nil
+		return
 	}
-	x := termList{terms: make([][]byte, 0, 6), b: make([]byte, 0, 128)}
-	x.add(termDecision, d.id)
+	t.Add(termDecision, d.id)
 	if !e.Subject.IsZero() {
-		x.add(termSubject, string(e.Subject[:]))
+		t.Add(termSubject, string(e.Subject[:]))
 	}
-	x.addScopes(d.scope)
-	return x.terms
-}
-
-// termList collects terms in one piece of memory.
-type termList struct {
-	terms [][]byte
-	b     []byte
-}
-
-func (x *termList) add(kind byte, value string) {
-	from := len(x.b)
-	x.b = append(append(x.b, kind), value...)
-	x.terms = append(x.terms, x.b[from:len(x.b):len(x.b)])
-}
-
-// addScopes adds a term for the scope and every one above it but the company.
-func (x *termList) addScopes(scope string) {
-	for i := range len(scope) {
-		if scope[i] == '.' {
-			x.add(termScope, scope[:i])
+	for i := range len(d.scope) { // every scope above, but for the company
+		if d.scope[i] == '.' {
+			t.Add(termScope, d.scope[:i])
 		}
 	}
-	if scope != "" {
-		x.add(termScope, scope)
+	if d.scope != "" {
+		t.Add(termScope, d.scope)
 	}
 }
 

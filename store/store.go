@@ -81,9 +81,8 @@ type Machine interface {
 	Snapshot() (snapshot []byte, at Position)
 }
 
-// Index names the terms an entry can be looked up by, e.g. its request id. It is
-// pure; a term is 1 to MaxTerm bytes long.
-type Index func(e *Entry) [][]byte
+// Index adds the terms an entry can be looked up by, e.g. its request id. It is pure.
+type Index func(e *Entry, t *Terms)
 
 // Tx is one locked unit of work on a subject.
 type Tx interface {

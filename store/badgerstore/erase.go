@@ -56,7 +56,7 @@ func (s *Store) lockedErasure(ctx context.Context, h store.Header, payload []byt
 		return 0, fmt.Errorf("erase subject %x: %w", h.Subject, err)
 	}
 	e := store.Entry{Header: h, Position: at, Recorded: recorded, Payload: payload}
-	s.remember(&e)
+	s.remember(&e, new(store.Terms))
 	if err := s.table.forget(h.Subject, at); err != nil {
 		return at, err
 	}
@@ -94,7 +94,7 @@ func (s *Store) dropTerms(ctx context.Context, of store.Subject, at store.Positi
 	}
 	first := make(map[uint16]store.Position) // of the subject's entries, by page
 	err := s.log.Visit(ctx, of, at, func(e *store.Entry) error {
-		for _, t := range s.opts.Index(e) {
+		for t := range s.opts.Index.Of(e) {
 			if page := pageOf(hashTerm(s.recent.seed, t)); first[page] == 0 {
 				first[page] = e.Position
 			}

@@ -170,7 +170,7 @@ func TestCheckFinds(t *testing.T) {
 		t.Errorf("records the log does not fold to: %v, %v", r.Problems, err)
 	}
 	o = busy(nil)
-	o.Index = func(*store.Entry) [][]byte { return nil }
+	o.Index = func(*store.Entry, *store.Terms) {}
 	if r, err = badgerstore.Check(context.Background(), dir, o); err != nil || r.Terms > 0 && r.OK() {
 		t.Errorf("terms the entries do not have: %v, %v", r.Problems, err)
 	}

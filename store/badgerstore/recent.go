@@ -41,16 +41,10 @@ func hashTerm(seed uint64, term []byte) uint64 {
 	return d.Sum64()
 }
 
-func (r *recent) add(terms [][]byte, at store.Position, of store.Subject) {
-	if len(terms) == 0 {
-		return
-	}
+func (r *recent) add(terms *store.Terms, at store.Position, of store.Subject) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, t := range terms {
-		if !indexable(t) {
-			continue
-		}
+	for t := range terms.All() {
 		r.link(ref{at: at, subject: of, hash: hashTerm(r.seed, t)})
 	}
 }

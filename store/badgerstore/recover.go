@@ -143,6 +143,8 @@ type replay struct {
 	s        *Store
 	c        checkpoint
 	complete *complete
+	changes  store.Mutations
+	terms    store.Terms
 	n        int
 }
 
@@ -155,7 +157,7 @@ func (r *replay) entry(e *store.Entry, k commitlog.Standing) error {
 		return fmt.Errorf("entry %d: %w", e.Position, err)
 	}
 	if k != commitlog.Gone && e.Position > r.c.indexed {
-		r.s.remember(e)
+		r.s.remember(e, &r.terms)
 	}
 	if r.s.table.bytes.Load() > r.s.opts.PendingBytes/2 {
 		_, err := r.s.flush(context.Background())
@@ -186,10 +188,10 @@ func (r *replay) records(e *store.Entry, k commitlog.Standing) error {
 	if k == commitlog.Erasing {
 		return r.s.table.forget(e.Subject, e.Position)
 	}
-	m, err := r.s.fold(r.s.table, e.Header, e.Payload)
-	if err != nil {
+	folded := store.Entry{Header: e.Header, Payload: e.Payload} // a fold sees neither position nor time of recording
+	if err := r.s.fold(r.s.table, &folded, &r.changes); err != nil {
 		return err
 	}
-	r.s.table.apply(m, e.Subject, e.Position)
+	r.s.table.apply(r.changes, e.Subject, e.Position)
 	return nil
 }

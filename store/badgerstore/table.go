@@ -22,6 +22,7 @@ type record struct {
 // stripe is what the records of some subjects have in common.
 type stripe struct {
 	lock sync.Mutex // one Update of a subject at a time; held while fn runs
+	tx   tx         // of the Update that holds the lock
 
 	mu       sync.RWMutex // guards what follows; never held for long
 	dirty    map[string]record

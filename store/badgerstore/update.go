@@ -9,13 +9,18 @@ import (
 	"github.com/rebound-engine/rebound/store"
 )
 
-// tx is one locked unit of work; it implements store.Tx.
+// tx is one locked unit of work; it implements store.Tx. A stripe has one, used
+// again by each Update that holds the stripe's lock.
 type tx struct {
 	s       *Store
 	ctx     context.Context //nolint:containedctx // lives as long as the call it belongs to
 	subject store.Subject
 	last    store.Position
-	read    struct { // the record read last: a fold mostly asks for what fn has looked at
+	entry   store.Entry     // appended last
+	changes store.Mutations // of it
+	terms   store.Terms     // of it
+	open    bool            // entry and changes are not taken over yet
+	read    struct {        // the record read last: a fold mostly asks for what fn has looked at
 		key   []byte
 		value []byte
 		at    store.Position
@@ -43,17 +48,23 @@ func (s *Store) Apply(ctx context.Context, of store.Subject, fn func(store.Tx) e
 	if err := s.admit(ctx); err != nil {
 		return 0, fmt.Errorf("update subject %x: %w", of, err)
 	}
-	t := &tx{s: s, ctx: ctx, subject: of}
-	err := t.run(fn)
+	t := s.table.stripe(of)
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	return t.tx.run(ctx, s, of, fn)
+}
+
+// run calls fn; the subject's lock is held.
+func (t *tx) run(ctx context.Context, s *Store, of store.Subject, fn func(store.Tx) error) (store.Position, error) {
+	t.s, t.ctx, t.subject, t.last = s, ctx, of, 0
+	defer t.end()
+	err := fn(t)
 	return t.last, err
 }
 
-// run holds the subject's lock around fn.
-func (t *tx) run(fn func(store.Tx) error) error {
-	l := &t.s.table.stripe(t.subject).lock
-	l.Lock()
-	defer l.Unlock()
-	return fn(t)
+func (t *tx) end() {
+	t.takeOver()
+	t.read.key, t.read.value, t.ctx = t.read.key[:0], nil, nil
 }
 
 // Acknowledged implements store.Store.
@@ -65,6 +76,7 @@ func (s *Store) Acknowledged(ctx context.Context, at store.Position) error {
 }
 
 func (t *tx) Get(key []byte) ([]byte, store.Position, error) {
+	t.takeOver()
 	if len(t.read.key) > 0 && bytes.Equal(t.read.key, key) {
 		return t.read.value, t.read.at, nil
 	}
@@ -82,40 +94,57 @@ func (t *tx) Append(h store.Header, payload []byte) (store.Position, error) {
 	if err := store.CheckEntry(h, t.subject, payload); err != nil {
 		return 0, err
 	}
+	t.takeOver()
 	if h.Subject.IsZero() {
 		t.s.nobody.Lock()
 		defer t.s.nobody.Unlock()
+		defer t.takeOver()
 	}
-	m, err := t.s.fold(t, h, payload)
-	if err != nil {
+	t.entry = store.Entry{Header: h, Payload: payload}
+	if err := t.s.fold(t, &t.entry, &t.changes); err != nil {
 		return 0, err
 	}
 	at, recorded, err := t.s.log.Append(t.ctx, h, payload, false)
 	if err != nil {
 		return 0, err
 	}
-	t.last = at
-	t.s.table.apply(m, h.Subject, at)
-	t.read.key = t.read.key[:0]
-	t.s.remember(&store.Entry{Header: h, Position: at, Recorded: recorded, Payload: payload})
+	t.last, t.open = at, true
+	t.entry.Position, t.entry.Recorded = at, recorded
+	t.s.remember(&t.entry, &t.terms)
+	t.entry.Payload = nil
 	return at, nil
 }
 
-// fold returns what the entry changes.
-func (s *Store) fold(r store.Reader, h store.Header, payload []byte) (store.Mutations, error) {
-	if s.opts.Fold == nil {
-		return nil, nil
+// takeOver makes the last entry's changes visible. It is put off until they are looked at or fn is
+// through, for fn may have appended under a lock that others wait for.
+func (t *tx) takeOver() {
+	if !t.open {
+		return
 	}
-	var m store.Mutations
-	if err := s.opts.Fold(r, &store.Entry{Header: h, Payload: payload}, &m); err != nil {
-		return nil, fmt.Errorf("fold entry of kind %d: %w", h.Kind, err)
-	}
-	return m, m.Check(h.Subject)
+	t.open = false
+	t.s.table.apply(t.changes, t.entry.Subject, t.entry.Position)
+	t.read.key = t.read.key[:0]
 }
 
-// remember indexes an entry whose segment is not sealed yet.
-func (s *Store) remember(e *store.Entry) {
-	if s.opts.Index != nil {
-		s.recent.add(s.opts.Index(e), e.Position, e.Subject)
+// fold collects what the entry changes in m.
+func (s *Store) fold(r store.Reader, e *store.Entry, m *store.Mutations) error {
+	clear(*m)
+	*m = (*m)[:0]
+	if s.opts.Fold == nil {
+		return nil
 	}
+	if err := s.opts.Fold(r, e, m); err != nil {
+		return fmt.Errorf("fold entry of kind %d: %w", e.Kind, err)
+	}
+	return m.Check(e.Subject)
+}
+
+// remember indexes an entry whose segment is not sealed yet; t is memory for its terms.
+func (s *Store) remember(e *store.Entry, t *store.Terms) {
+	if s.opts.Index == nil {
+		return
+	}
+	t.Reset()
+	s.opts.Index(e, t)
+	s.recent.add(t, e.Position, e.Subject)
 }

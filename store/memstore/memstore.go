@@ -170,7 +170,7 @@ func (s *Store) addTerms(e *store.Entry) {
 	if s.opts.Index == nil {
 		return
 	}
-	for _, t := range s.opts.Index(e) {
+	for t := range s.opts.Index.Of(e) {
 		if ps := s.terms[string(t)]; len(ps) == 0 || ps[len(ps)-1] != e.Position {
 			s.terms[string(t)] = append(ps, e.Position)
 		}

@@ -76,12 +76,11 @@ func Count(value []byte) uint64 {
 }
 
 // Index finds an entry by its whole payload ("p" + payload) and by its subject ("s" + subject).
-func Index(e *store.Entry) [][]byte {
-	terms := [][]byte{append([]byte("s"), e.Subject[:]...)}
+func Index(e *store.Entry, t *store.Terms) {
+	t.Add('s', string(e.Subject[:]))
 	if n := len(e.Payload); n > 0 && n < 256 {
-		terms = append(terms, append([]byte("p"), e.Payload...))
+		t.Add('p', string(e.Payload))
 	}
-	return terms
 }
 
 // Machine counts the entries and sums the lengths of their payloads, so that an

@@ -143,7 +143,7 @@ func Verify(ctx context.Context, s store.Store) error {
 			return fmt.Errorf("entry %d after %d, last is %d", e.Position, previous, s.Last())
 		}
 		previous = e.Position
-		for _, t := range Index(e) {
+		for t := range store.Index(Index).Of(e) {
 			terms[string(t)] = append(terms[string(t)], e.Position)
 		}
 		return want.take(e)
