@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/rebound-engine/rebound/store"
 )
@@ -32,6 +33,14 @@ func TestAbsent(t *testing.T) {
 			t.Errorf("%s: got %q at %d, %v, want %q", step, got, at, err, value)
 		}
 	}
+	for !s.table.filter.ready.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	want("denied by the filter", "")
+	if _, _, ok := s.table.cache.get(key); ok {
+		t.Error("what the filter denies is in the cache")
+	}
+	s.table.filter.ready.Store(false) // as if it were wrong
 	want("before", "")
 	if _, at, ok := s.table.cache.get(key); !ok || at != 0 {
 		t.Errorf("the cache does not remember that there is nothing: %v at %d", ok, at)
@@ -49,4 +58,6 @@ func TestAbsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("in Badger", "x")
+	s.table.filter.ready.Store(true)
+	want("known to the filter", "x")
 }

@@ -86,7 +86,7 @@ func check(ctx context.Context, dir string, o Options) (*Report, error) {
 	}
 	defer func() { _ = db.Close() }()
 	r.Cut = cut
-	c := &checker{r: r, opts: o, log: log, db: db, table: newTable(db, 0)}
+	c := &checker{r: r, opts: o, log: log, db: db, table: newTable(db, log.ID(), 0)}
 	return r, c.run(ctx)
 }
 

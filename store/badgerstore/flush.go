@@ -96,6 +96,9 @@ func (s *Store) writeRecords(all []*stripe) (err error) {
 	w := newWriter(s.db)
 	defer func() { err = w.finish(err) }()
 	for _, c := range changesOf(all) {
+		for _, k := range c.keys {
+			s.table.filter.add(s.table.hash([]byte(k)))
+		}
 		if err := w.subject(&c); err != nil {
 			return err
 		}

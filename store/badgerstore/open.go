@@ -76,7 +76,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.db, err = openBadger(filepath.Join(s.dir, dataFolder), s.opts); err != nil {
 		return err
 	}
-	s.table = newTable(s.db, s.opts.CacheBytes)
+	s.table = newTable(s.db, s.log.ID(), s.opts.CacheBytes)
 	return s.recover(ctx)
 }
 
@@ -97,7 +97,7 @@ func (s *Store) abandon() error {
 
 func (s *Store) start() {
 	s.running.Add(4)
-	go s.fillFilter()
+	go s.fillFilters()
 	go s.behind()
 	go s.indexer()
 	go s.checkpointer()

@@ -34,13 +34,15 @@ type stripe struct {
 // in the cache, everything else in Badger.
 type table struct {
 	db      *state
+	seed    uint64  // of the filter's hashes
+	filter  *filter // of the keys Badger has
 	cache   *cache
 	stripes [stripes]stripe
 	bytes   atomic.Int64 // of dirty and flushing records
 }
 
-func newTable(db *state, cacheBytes int64) *table {
-	t := &table{db: db, cache: newCache(cacheBytes)}
+func newTable(db *state, seed uint64, cacheBytes int64) *table {
+	t := &table{db: db, seed: seed, filter: newFilter(), cache: newCache(cacheBytes)}
 	for i := range t.stripes {
 		t.stripes[i].dirty = make(map[string]record)
 	}
@@ -78,6 +80,9 @@ func (t *table) Get(key []byte) ([]byte, store.Position, error) {
 		}
 		return r.value, r.at, nil
 	}
+	if t.filter.absent(t.hash(key)) {
+		return nil, 0, nil
+	}
 	if value, at, ok := t.cache.get(key); ok {
 		return present(value, at)
 	}
@@ -92,6 +97,9 @@ func (t *table) Get(key []byte) ([]byte, store.Position, error) {
 	}
 	return present(value, at)
 }
+
+// hash stands for a record's key in the filter.
+func (t *table) hash(key []byte) uint64 { return hashTerm(t.seed, key) }
 
 // present is nil for what the cache remembers as absent.
 func present(value []byte, at store.Position) ([]byte, store.Position, error) {
