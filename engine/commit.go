@@ -228,7 +228,7 @@ func (t *task) probabilities() {
 		}
 		if t.draws[i].limited {
 			c.Reason = ReasonExploreLimit
-			c.Detail = "not the best, and its ceiling of " + t.money(c.Ceiling) + " is above what exploration may risk"
+			c.Detail = t.plan.limited[t.drawn[i]-1]
 		}
 	}
 }
@@ -329,7 +329,7 @@ func (t *task) setChosen(c *Candidate) {
 
 // traceBudgets notes every budget as the decision found it.
 func (t *task) traceBudgets() {
-	t.d.Budgets = make([]BudgetUse, 0, len(t.budgets))
+	t.d.Budgets = room(&t.d.memory.budgets, len(t.budgets))[:0]
 	for i := range t.budgets {
 		b := &t.budgets[i]
 		u := BudgetUse{

@@ -57,7 +57,8 @@ func (t *task) prepare() error {
 // begin fixes clock, scope and the decision's frame of reference.
 func (e *Engine) begin(ctx context.Context, s *snapshot, req *Request) (*task, error) {
 	x := s.scratch.Get().(*scratch)
-	t := &task{scratch: x, e: e, ctx: ctx, snap: s, req: req, d: e.blank(), started: e.opts.Clock()}
+	t := &x.task
+	*t = task{scratch: x, e: e, ctx: ctx, snap: s, req: req, d: e.blank(), started: e.opts.Clock()}
 	x.reset()
 	if err := t.locate(); err != nil {
 		t.end()
@@ -66,7 +67,12 @@ func (e *Engine) begin(ctx context.Context, s *snapshot, req *Request) (*task, e
 	return t, nil
 }
 
-func (t *task) end() { t.snap.scratch.Put(t.scratch) }
+// end gives the task's memory back.
+func (t *task) end() {
+	x, s := t.scratch, t.snap
+	*t = task{}
+	s.scratch.Put(x)
+}
 
 func (x *scratch) reset() {
 	x.frame.Reset()

@@ -71,7 +71,8 @@ func (t *task) answered() (*Decision, error) {
 
 // readOffers reads the customer's offer record, unless it is the one read last.
 func (t *task) readOffers(r store.Reader) error {
-	b, at, err := r.Get(store.Key(TableOffers, t.d.Subject))
+	t.scratch.key = append(append(t.scratch.key[:0], TableOffers), t.d.Subject[:]...)
+	b, at, err := r.Get(t.scratch.key)
 	if err != nil {
 		return fmt.Errorf("read offer record: %w", err)
 	}
@@ -114,6 +115,7 @@ func (t *task) assignHoldout() {
 func (t *task) record(anew bool) (*Decision, error) {
 	t.d.ID = t.named.id
 	t.encoded = t.snap.appendVariables(t.encoded[:0], t.frame)
+	t.values.encode(t.d.Candidates)
 	for {
 		locked := t.e.opts.Clock()
 		d, err := t.recordOnce(anew, locked)
@@ -173,7 +175,7 @@ func (t *task) commit(tx store.Tx, locked time.Time) error {
 	t.draw()
 	t.conclude()
 	t.d.Timings.Ledger = t.e.opts.Clock().Sub(locked)
-	entry := decisionEntry{Decision: t.d, ledger: t.change, body: t.named.body, variables: t.encoded}
+	entry := decisionEntry{Decision: t.d, ledger: t.change, body: t.named.body, variables: t.encoded, values: &t.values}
 	t.entry = entry.append(t.entry[:0])
 	at, err := tx.Append(store.Header{Kind: KindDecision, Subject: t.d.Subject, Time: milli(t.now)}, t.entry)
 	if err != nil {

@@ -75,7 +75,8 @@ type decisionEntry struct {
 	ledger ledgerChange
 	body   [16]byte // digest of the request
 
-	variables []byte // encoded; nil if the decision has them
+	variables []byte  // encoded; nil if the decision has them
+	values    *values // of the candidates, encoded; nil if they are to be
 }
 
 // ledgerChange is what an entry does to ledger and caps.

@@ -23,7 +23,7 @@ func (d *decisionEntry) append(b []byte) []byte {
 	d.appendAnswer(&w)
 	for i := range d.Candidates {
 		at := w.open(decCandidate)
-		d.Candidates[i].append(&w, d.Candidates[:i])
+		d.Candidates[i].append(&w, d.Candidates[:i], d.values)
 		w.close(at)
 	}
 	for i := range d.Budgets {

@@ -40,10 +40,35 @@ type element[T any] interface {
 	like(before *T, l *likeness)
 }
 
-// appendLists writes a candidate's outcomes, goals and charges. Where no earlier
+// values are the outcomes and goals of a decision's candidates, encoded before
+// the ledger's lock is taken: nothing under it changes them.
+type values struct {
+	b    []byte
+	ends []int
+}
+
+func (v *values) encode(cs []Candidate) {
+	w := wire{v.b[:0]}
+	v.ends = v.ends[:0]
+	for i := range cs {
+		cs[i].appendValues(&w, cs[:i])
+		v.ends = append(v.ends, len(w.b))
+	}
+	v.b = w.b
+}
+
+func (v *values) of(candidate int) []byte {
+	from := 0
+	if candidate > 0 {
+		from = v.ends[candidate-1]
+	}
+	return v.b[from:v.ends[candidate]]
+}
+
+// appendValues writes a candidate's outcomes and goals. Where no earlier
 // candidate has an element it is compared with an empty one, of which nothing is
 // left out. It is not generic, for then every element would be allocated.
-func (c *Candidate) appendLists(w *wire, earlier []Candidate) {
+func (c *Candidate) appendValues(w *wire, earlier []Candidate) {
 	for i, o := range c.Outcomes {
 		at := w.open(12)
 		before, _ := lastAt(earlier, i, outcomesOf)
@@ -62,6 +87,10 @@ func (c *Candidate) appendLists(w *wire, earlier []Candidate) {
 		g.append(w)
 		w.close(at)
 	}
+}
+
+// appendCharges writes what the candidate is charged for the budgets.
+func (c *Candidate) appendCharges(w *wire, earlier []Candidate) {
 	for i, x := range c.Charges {
 		at := w.open(14)
 		before, _ := lastAt(earlier, i, chargesOf)

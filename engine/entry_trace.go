@@ -2,7 +2,8 @@ package engine
 
 import "time"
 
-func (c *Candidate) append(w *wire, earlier []Candidate) {
+// append writes a candidate; encoded holds the values of all, if they were encoded already.
+func (c *Candidate) append(w *wire, earlier []Candidate, encoded *values) {
 	w.text(1, c.Offer)
 	w.text(2, c.Kind)
 	w.uint(3, uint64(c.Stage))
@@ -22,7 +23,12 @@ func (c *Candidate) append(w *wire, earlier []Candidate) {
 	w.float(9, c.Liability)
 	w.float(10, c.RedeemChance)
 	w.float(11, c.ExpectedCost)
-	c.appendLists(w, earlier)
+	if encoded != nil {
+		w.b = append(w.b, encoded.of(len(earlier))...)
+	} else {
+		c.appendValues(w, earlier)
+	}
+	c.appendCharges(w, earlier)
 	w.bool(15, c.Scored)
 	w.float(16, c.Score)
 	w.float(17, c.LowerScore)

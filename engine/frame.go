@@ -27,6 +27,7 @@ func bindFeatures(env *rules.Env) []featureSlot {
 
 // scratch is the memory of one decision at a time, reused.
 type scratch struct {
+	task     task
 	frame    *rules.Frame
 	seen     profile.Seen
 	ret      profile.Return
@@ -51,6 +52,8 @@ type scratch struct {
 	lower    []float64
 	entry    []byte
 	encoded  []byte    // the variables, as the entry has them
+	values   values    // of the candidates, as the entry has them
+	key      []byte    // of the record read last
 	verdicts []verdict // of rules that read no candidate field
 }
 

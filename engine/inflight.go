@@ -20,8 +20,7 @@ type inflight struct {
 // call is one request being decided. Its result may be read once done is closed.
 type call struct {
 	body     [16]byte
-	waiting  int // guarded by the shard
-	done     chan struct{}
+	done     chan struct{} // made by the first who waits, guarded by the shard; nil if nobody does
 	decision *Decision
 	err      error
 }
@@ -39,10 +38,12 @@ func (f *inflight) enter(id string, body [16]byte) (*call, bool) {
 	s.Lock()
 	defer s.Unlock()
 	if c := s.calls[id]; c != nil {
-		c.waiting++
+		if c.done == nil {
+			c.done = make(chan struct{})
+		}
 		return c, false
 	}
-	c := &call{body: body, done: make(chan struct{})}
+	c := &call{body: body}
 	s.calls[id] = c
 	return c, true
 }
@@ -52,10 +53,13 @@ func (f *inflight) leave(id string, c *call, d *Decision, err error) {
 	s := &f.shards[maphash.String(f.seed, id)%inflightShards]
 	s.Lock()
 	delete(s.calls, id)
-	if c.waiting > 0 && d != nil {
+	s.Unlock()
+	if c.done == nil {
+		return
+	}
+	if d != nil {
 		d.keep()
 	}
-	s.Unlock()
 	c.decision, c.err = d, err
 	close(c.done)
 }

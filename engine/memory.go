@@ -7,6 +7,7 @@ type memory struct {
 	outcomes   []OutcomeScore
 	goals      []GoalValue
 	charges    []Charge
+	budgets    []BudgetUse
 }
 
 // blank returns an empty decision in memory that is used again after Release.

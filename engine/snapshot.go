@@ -40,6 +40,7 @@ type plan struct {
 	after       []int // constraints that read scores
 	redeem      int   // outcome whose event is a redemption; -1: every offer is redeemed
 	minorPerOne float64
+	limited     []string // by offer: why it is not explored where its ceiling is above the limit
 }
 
 // slots of the variables the engine itself sets in a frame.
@@ -140,6 +141,9 @@ func (s *snapshot) addScope(b *rules.Bundle, scope string) error {
 		if s.outcomes[i].Event == "redemption" && pl.redeem < 0 {
 			pl.redeem = i
 		}
+	}
+	for i := range p.Offers {
+		pl.limited = append(pl.limited, "not the best, and its ceiling of "+currency.Text(p.Offers[i].Ceiling, p.Currency)+" is above what exploration may risk")
 	}
 	for _, g := range p.Budgets {
 		if g.Currency != p.Currency {
