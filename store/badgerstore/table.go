@@ -80,11 +80,11 @@ func (t *table) Get(key []byte) ([]byte, store.Position, error) {
 		}
 		return r.value, r.at, nil
 	}
-	if t.filter.absent(t.hash(key)) {
-		return nil, 0, nil
-	}
 	if value, at, ok := t.cache.get(key); ok {
 		return present(value, at)
+	}
+	if t.filter.absent(t.hash(key)) {
+		return nil, 0, nil
 	}
 	value, at, err := t.load(key)
 	if err != nil {
