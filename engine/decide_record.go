@@ -159,7 +159,7 @@ func (t *task) recordOnce(anew bool, locked time.Time) (*Decision, error) {
 // commit draws, appends and, once the log has it, changes the ledger.
 func (t *task) commit(tx store.Tx, locked time.Time) error {
 	l := t.e.opts.Ledger
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	l.advance(milli(t.now))
 	t.admit(l)

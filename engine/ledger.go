@@ -2,6 +2,7 @@ package engine
 
 import (
 	"container/heap"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -128,6 +129,19 @@ type mark struct {
 	redeemed  int64 // 0: not redeemed
 	presented bool
 	ghost     bool
+}
+
+// lock takes the ledger's lock. It lets others run before it waits: most of them
+// have work that needs no lock, while one who waits has to be woken again, and once
+// somebody has waited for a millisecond, everybody takes the lock in turn.
+func (l *Ledger) lock() {
+	for range 20 {
+		if l.mu.TryLock() {
+			return
+		}
+		runtime.Gosched()
+	}
+	l.mu.Lock()
 }
 
 // advance releases what has expired up to now. Business time never runs backwards.
