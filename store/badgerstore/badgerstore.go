@@ -56,7 +56,7 @@ type Options struct {
 	PendingBytes int64
 	// MemTableSize is Badger's; 64 MiB if 0, at least 16 MiB.
 	MemTableSize int64
-	// FlushEvery is how often records are written behind; 250 ms if 0.
+	// FlushEvery is how often records are written behind; a second if 0.
 	FlushEvery time.Duration
 	// CheckpointEvery bounds what the next Open replays; one minute if 0.
 	CheckpointEvery time.Duration
@@ -81,7 +81,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.PendingBytes, 128<<20)
 	setDefault(&o.MemTableSize, 64<<20)
 	setDefault(&o.MinFree, 256<<20)
-	setDefault(&o.FlushEvery, 250*time.Millisecond)
+	setDefault(&o.FlushEvery, time.Second)
 	setDefault(&o.CheckpointEvery, time.Minute)
 	return o
 }

@@ -1,10 +1,11 @@
 package badgerstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rebound-engine/rebound/store"
@@ -95,42 +96,47 @@ func (s *Store) write(ctx context.Context, b *batch) error {
 func (s *Store) writeRecords(all []*stripe) (err error) {
 	w := newWriter(s.db)
 	defer func() { err = w.finish(err) }()
-	for _, c := range changesOf(all) {
-		for _, k := range c.keys {
-			s.table.filter.add(s.table.hash([]byte(k)))
+	for changes := changesOf(all); len(changes) > 0; {
+		n := 1
+		for n < len(changes) && changes[n].subject() == changes[0].subject() {
+			n++
 		}
-		if err := w.subject(&c); err != nil {
+		for i := range changes[:n] {
+			s.table.filter.add(s.table.hash([]byte(changes[i].key)))
+		}
+		if err := w.subject(changes[:n]); err != nil {
 			return err
 		}
+		changes = changes[n:]
 	}
 	return nil
 }
 
-// changes are those of one subject.
-type changes struct {
-	of      store.Subject
-	records map[string]record // of its stripe
-	keys    []string
+// change is a record to be written.
+type change struct {
+	key string
+	record
 }
+
+// subject is the part of the key that names it.
+func (c *change) subject() string { return c.key[1 : 1+len(store.Subject{})] }
 
 // changesOf lists what is being flushed by subject, in the order of Badger's
 // keys: writing neighbours one after the other is several times cheaper.
-func changesOf(all []*stripe) []changes {
-	var out []changes
+func changesOf(all []*stripe) []change {
+	n := 0
 	for _, t := range all {
-		at := make(map[store.Subject]int)
-		for _, k := range slices.Sorted(maps.Keys(t.flushing)) {
-			subject, _ := store.SubjectOf([]byte(k))
-			i, ok := at[subject]
-			if !ok {
-				i = len(out)
-				at[subject] = i
-				out = append(out, changes{of: subject, records: t.flushing})
-			}
-			out[i].keys = append(out[i].keys, k)
+		n += len(t.flushing)
+	}
+	out := make([]change, 0, n)
+	for _, t := range all {
+		for k, r := range t.flushing {
+			out = append(out, change{k, r})
 		}
 	}
-	slices.SortFunc(out, func(a, b changes) int { return compareSubjects(a.of, b.of) })
+	slices.SortFunc(out, func(a, b change) int {
+		return cmp.Or(strings.Compare(a.subject(), b.subject()), strings.Compare(a.key, b.key))
+	})
 	return out
 }
 

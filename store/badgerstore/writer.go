@@ -37,35 +37,36 @@ func newWriter(db *state) *writer {
 
 // subject writes the changes of a subject, in one transaction. What they include
 // is told by the position of the newest record; a deletion leaves none, so that a key says it.
-func (w *writer) subject(c *changes) error {
+func (w *writer) subject(all []change) error {
 	var size int64
 	var last store.Position
 	deleted := false
-	for _, k := range c.keys {
-		r := c.records[k]
-		size += int64(len(k)+len(r.value)) + 64
-		last = max(last, r.at)
-		deleted = deleted || r.deleted
+	for i := range all {
+		c := &all[i]
+		size += int64(len(c.key)+len(c.value)) + 64
+		last = max(last, c.at)
+		deleted = deleted || c.deleted
 	}
-	if err := w.fit(int64(len(c.keys))+1, size+64); err != nil {
+	if err := w.fit(int64(len(all))+1, size+64); err != nil {
 		return err
 	}
-	for _, k := range c.keys {
-		if err := w.record([]byte(k), c.records[k]); err != nil {
-			return fmt.Errorf("write record %x behind: %w", k, err)
+	for i := range all {
+		if err := w.record(&all[i]); err != nil {
+			return fmt.Errorf("write record %x behind: %w", all[i].key, err)
 		}
 	}
 	if !deleted {
 		return nil
 	}
-	return w.txn.Set(subjectKey(keySubject, c.of), encodePosition(last))
+	return w.txn.Set(append([]byte{keySubject}, all[0].subject()...), encodePosition(last))
 }
 
-func (w *writer) record(key []byte, r record) error {
-	if r.deleted {
-		return w.txn.Delete(recordKey(key))
+func (w *writer) record(c *change) error {
+	key := recordKey([]byte(c.key))
+	if c.deleted {
+		return w.txn.Delete(key)
 	}
-	return w.txn.Set(recordKey(key), encodeRecord(r.value, r.at))
+	return w.txn.Set(key, encodeRecord(c.value, c.at))
 }
 
 // set writes one key.
