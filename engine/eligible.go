@@ -27,53 +27,62 @@ func (c *Candidate) reject(stage Stage, v verdict) {
 // alive reports whether nothing has refused the candidate.
 func (c *Candidate) alive() bool { return c.Reason == "" }
 
-// holds evaluates a condition. Without consent one that reads personal
-// variables refuses; an evaluation error refuses; neither counts as false.
-func (t *task) holds(p *rules.Program, refusal verdict) verdict {
+// holds evaluates a condition. Without consent one that reads personal variables
+// does not hold, nor does one with an evaluation error, which never counts as
+// false: why is set then.
+func (t *task) holds(p *rules.Program) (ok bool, why *verdict) {
 	if p == nil {
-		return verdict{}
+		return true, nil
 	}
-	if v := t.hidden(p, refusal); v.reason != "" {
-		return v
+	if why := t.hidden(p); why != nil {
+		return false, why
 	}
 	ok, err := p.Bool(t.frame)
 	if err != nil {
-		return evaluationFailed(err, refusal)
+		return false, evaluationFailed(err)
 	}
-	if !ok {
-		return refusal
-	}
-	return verdict{}
+	return ok, nil
 }
 
-// hidden refuses what would read personal variables without consent.
-func (t *task) hidden(p *rules.Program, at verdict) verdict {
+// hidden refuses what would read personal variables without consent; nil if it may be read.
+func (t *task) hidden(p *rules.Program) *verdict {
 	if !p.Personal() || t.d.Consent {
-		return verdict{}
+		return nil
 	}
-	at.reason, at.detail = ReasonNoConsent, "it reads personal data, and there is no consent: "+p.Text()
-	return at
+	return &verdict{reason: ReasonNoConsent, detail: "it reads personal data, and there is no consent: " + p.Text()}
 }
 
-func evaluationFailed(err error, at verdict) verdict {
-	at.reason, at.detail = ReasonEvaluation, err.Error()
+func evaluationFailed(err error) *verdict {
+	v := &verdict{reason: ReasonEvaluation, detail: err.Error()}
 	var e *rules.EvalError
-	if at.source.File == "" && errors.As(err, &e) {
-		at.source = e.Program.Source()
+	if errors.As(err, &e) {
+		v.source = e.Program.Source()
 	}
-	return at
+	return v
 }
 
-// number evaluates an amount; a refusal says why there is none.
-func (t *task) number(p *rules.Program, at verdict) (float64, verdict) {
-	if v := t.hidden(p, at); v.reason != "" {
-		return 0, v
+// because is the refusal, with why in place of its own reason if there is one.
+func (v verdict) because(why *verdict) verdict {
+	if why == nil {
+		return v
+	}
+	v.reason, v.detail = why.reason, why.detail
+	if v.source.File == "" {
+		v.source = why.source
+	}
+	return v
+}
+
+// number evaluates an amount; why says why there is none.
+func (t *task) number(p *rules.Program) (x float64, why *verdict) {
+	if why := t.hidden(p); why != nil {
+		return 0, why
 	}
 	x, err := p.Number(t.frame)
 	if err != nil {
-		return 0, evaluationFailed(err, at)
+		return 0, evaluationFailed(err)
 	}
-	return x, verdict{}
+	return x, nil
 }
 
 // eligible is step 5: what needs no score. Rules that read no candidate field
@@ -113,7 +122,9 @@ func (t *task) onceVerdicts() {
 	clear(t.verdicts)
 	for _, i := range t.plan.once {
 		r := &t.plan.Constraints[i]
-		t.verdicts[i] = t.holds(r.When, ruleRefusal(r))
+		if ok, why := t.holds(r.When); !ok {
+			t.verdicts[i] = ruleRefusal(r).because(why)
+		}
 	}
 }
 
@@ -123,24 +134,15 @@ func ruleRefusal(r *rules.Rule) verdict {
 
 // catalogue checks what the offer's own terms say of phase and channel.
 func (t *task) catalogue(o *rules.Offer) verdict {
-	at := verdict{source: o.Source, rule: o.ID}
 	switch {
 	case o.Disabled != nil:
 		return verdict{reason: ReasonOfferDisabled, source: *o.Disabled, rule: o.ID, detail: fmt.Sprintf("scope %q disables it", o.Disabled.Scope)}
 	case len(o.Phases) > 0 && !slices.Contains(o.Phases, t.req.Phase.String()):
-		at.reason, at.detail = ReasonPhase, "not offered in this phase"
+		return verdict{reason: ReasonPhase, source: o.Source, rule: o.ID, detail: "not offered in this phase"}
 	case len(o.Channels) > 0 && !slices.Contains(o.Channels, t.req.Channel.String()):
-		at.reason, at.detail = ReasonChannel, "not offered in this channel"
+		return verdict{reason: ReasonChannel, source: o.Source, rule: o.ID, detail: "not offered in this channel"}
 	}
-	return at.ifAny()
-}
-
-// ifAny is the zero verdict unless a reason was set.
-func (v verdict) ifAny() verdict {
-	if v.reason == "" {
-		return verdict{}
-	}
-	return v
+	return verdict{}
 }
 
 // category checks appliesTo: a list that is not empty and, where the store
@@ -150,12 +152,12 @@ func (t *task) category(o *rules.Offer, index int) verdict {
 		return verdict{}
 	}
 	at := verdict{source: o.Categories.Source(), rule: o.ID}
-	if v := t.hidden(o.Categories, at); v.reason != "" {
-		return v
+	if why := t.hidden(o.Categories); why != nil {
+		return at.because(why)
 	}
 	list, err := o.Categories.Strings(t.frame)
 	if err != nil {
-		return evaluationFailed(err, at)
+		return at.because(evaluationFailed(err))
 	}
 	at.reason = ReasonCategory
 	if len(list) == 0 {
@@ -173,12 +175,8 @@ func (t *task) category(o *rules.Offer, index int) verdict {
 
 // admitted checks the offer's eligibility and the constraints without scores, in the order of the bundle.
 func (t *task) admitted(o *rules.Offer) verdict {
-	refusal := verdict{reason: ReasonNotEligible, rule: o.ID, source: o.Source}
-	if o.Eligible != nil {
-		refusal.source = o.Eligible.Source()
-	}
-	if v := t.holds(o.Eligible, refusal); v.reason != "" {
-		return v
+	if ok, why := t.holds(o.Eligible); !ok {
+		return verdict{reason: ReasonNotEligible, rule: o.ID, source: o.Eligible.Source()}.because(why)
 	}
 	next := 0
 	for i := range t.plan.Constraints {
@@ -188,8 +186,8 @@ func (t *task) admitted(o *rules.Offer) verdict {
 		case next < len(t.plan.before) && t.plan.before[next] == i:
 			next++
 			r := &t.plan.Constraints[i]
-			if v := t.holds(r.When, ruleRefusal(r)); v.reason != "" {
-				return v
+			if ok, why := t.holds(r.When); !ok {
+				return ruleRefusal(r).because(why)
 			}
 		}
 	}

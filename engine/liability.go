@@ -11,21 +11,18 @@ import (
 // liable computes what a redemption is expected to cost, at most the ceiling
 // that is enforced, and sets the variables that follow from it.
 func (t *task) liable(c *Candidate, o *rules.Offer, offer int) verdict {
-	at := verdict{source: o.Liability.Source(), rule: o.ID}
-	liability, v := t.number(o.Liability, at)
-	if v.reason != "" {
-		return v
+	liability, why := t.number(o.Liability)
+	if why == nil && liability < 0 {
+		why = &verdict{reason: ReasonEvaluation, detail: fmt.Sprintf("the liability is negative: %g", liability)}
 	}
-	if liability < 0 {
-		at.reason, at.detail = ReasonEvaluation, fmt.Sprintf("the liability is negative: %g", liability)
-		return at
+	if why != nil {
+		return verdict{source: o.Liability.Source(), rule: o.ID}.because(why)
 	}
 	ceiling := float64(o.Ceiling) / t.plan.minorPerOne
 	c.Liability = min(liability, ceiling)
 	minor, err := currency.RoundUp(c.Liability, t.plan.Currency)
 	if err != nil {
-		at.reason, at.detail = ReasonEvaluation, err.Error()
-		return at
+		return verdict{source: o.Liability.Source(), rule: o.ID, reason: ReasonEvaluation, detail: err.Error()}
 	}
 	c.LiabilityCost = minor
 	c.RedeemChance = 1

@@ -234,8 +234,8 @@ func (t *task) valueOne(c *Candidate, offer int, goals []GoalValue) []GoalValue 
 	}
 	for _, i := range t.plan.after {
 		r := &t.plan.Constraints[i]
-		if v := t.holds(r.When, ruleRefusal(r)); v.reason != "" {
-			c.reject(StageRules, v)
+		if ok, why := t.holds(r.When); !ok {
+			c.reject(StageRules, ruleRefusal(r).because(why))
 			return goals
 		}
 	}
@@ -248,8 +248,8 @@ func (t *task) valueOne(c *Candidate, offer int, goals []GoalValue) []GoalValue 
 	c.Scored = true
 	for i := range t.plan.Guardrails {
 		r := &t.plan.Guardrails[i]
-		if v := t.holds(r.When, ruleRefusal(r)); v.reason != "" {
-			c.reject(StageGoals, v)
+		if ok, why := t.holds(r.When); !ok {
+			c.reject(StageGoals, ruleRefusal(r).because(why))
 			return goals
 		}
 	}
@@ -264,51 +264,40 @@ func (t *task) valueOne(c *Candidate, offer int, goals []GoalValue) []GoalValue 
 func (t *task) goals(c *Candidate, out []GoalValue) ([]GoalValue, float64) {
 	sum := 0.0
 	for i := range t.plan.Goals {
-		g, v := t.goal(i)
-		if v.reason != "" {
-			c.reject(StageGoals, v)
-			return out, 0
+		out = append(out, GoalValue{})
+		g := &out[len(out)-1]
+		if why := t.goal(i, g); why != nil {
+			c.reject(StageGoals, t.plan.goalRefusal(i).because(why))
+			return out[:len(out)-1], 0
 		}
-		if !g.Skipped {
-			t.frame.SetNumber(t.plan.Goals[i].Slot, g.Amount)
-		} else {
-			t.frame.SetNumber(t.plan.Goals[i].Slot, 0)
-		}
+		t.frame.SetNumber(t.plan.Goals[i].Slot, g.Amount)
 		sum += g.Contribution
-		out = append(out, g)
 	}
 	return out, sum
 }
 
+func (p *plan) goalRefusal(i int) verdict {
+	return verdict{source: p.Goals[i].Source, rule: p.Goals[i].Name}
+}
+
 // goal evaluates one goal. One whose condition does not hold adds nothing.
-func (t *task) goal(i int) (GoalValue, verdict) {
+func (t *task) goal(i int, g *GoalValue) *verdict {
 	p := &t.plan.Goals[i]
-	at := verdict{source: p.Source, rule: p.Name}
-	g := GoalValue{Goal: p.Name, Unit: p.Unit, Value: p.Value, Weight: p.Weight}
-	if p.When != nil {
-		if v := t.hidden(p.When, at); v.reason != "" {
-			return g, v
-		}
-		applies, err := p.When.Bool(t.frame)
-		if err != nil {
-			return g, evaluationFailed(err, at)
-		}
-		if !applies {
-			g.Skipped = true
-			return g, verdict{}
-		}
+	g.Goal, g.Unit, g.Value, g.Weight = p.Name, p.Unit, p.Value, p.Weight
+	if applies, why := t.holds(p.When); !applies {
+		g.Skipped = why == nil
+		return why
 	}
-	x, v := t.number(p.Expr, at)
-	if v.reason != "" {
-		return g, v
+	x, why := t.number(p.Expr)
+	if why != nil {
+		return why
 	}
 	g.Amount = x
 	g.Contribution = g.Weight * g.Value * g.Amount
 	if !finite(g.Contribution) {
-		at.reason, at.detail = ReasonEvaluation, fmt.Sprintf("the goal %s leaves the range of numbers", p.Name)
-		return g, at
+		return &verdict{reason: ReasonEvaluation, detail: fmt.Sprintf("the goal %s leaves the range of numbers", p.Name)}
 	}
-	return g, verdict{}
+	return nil
 }
 
 // cautious is the value of the goals with every uplift at its lower bound. The
@@ -323,9 +312,9 @@ func (t *task) cautious(c *Candidate, offer int) float64 {
 	}
 	sum := 0.0
 	for i := range t.plan.Goals {
-		g, v := t.goal(i)
-		if v.reason != "" {
-			c.reject(StageGoals, v)
+		var g GoalValue
+		if why := t.goal(i, &g); why != nil {
+			c.reject(StageGoals, t.plan.goalRefusal(i).because(why))
 			return 0
 		}
 		sum += g.Contribution
