@@ -180,14 +180,19 @@ func (l *Ledger) eachMark(id, associate, household string, fn func(*mark)) {
 	}
 }
 
-// mark counts an offer for its associate and household.
+// mark counts an offer for its associate and household, and has the reservation
+// share their names, which live as long as the ledger.
 func (l *Ledger) mark(r *reservation) {
 	m := mark{decision: r.id, at: r.issued, expires: r.expires, presented: r.ghost, ghost: r.ghost}
-	for _, k := range [...]unitKey{{unitAssociate, r.associate}, {unitHousehold, r.household}} {
-		if k.id == "" {
+	for _, k := range [...]struct {
+		kind byte
+		id   *string
+	}{{unitAssociate, &r.associate}, {unitHousehold, &r.household}} {
+		if *k.id == "" {
 			continue
 		}
-		u := l.unit(k)
+		u := l.unit(unitKey{k.kind, *k.id})
+		*k.id = u.key.id
 		l.own(u)
 		u.marks = append(pruneMarks(u.marks, r.issued), m)
 	}

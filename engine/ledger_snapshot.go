@@ -114,6 +114,7 @@ type unit struct {
 func (l *Ledger) unit(k unitKey) *unit {
 	u := l.units[k]
 	if u == nil {
+		k.id = strings.Clone(k.id) // it may be part of a message
 		u = &unit{key: k}
 		l.units[k] = u
 		l.order = append(l.order, u)

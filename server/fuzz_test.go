@@ -23,7 +23,7 @@ func FuzzDecideMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m := pb.DecideRequestFromVTPool()
 		defer m.ReturnToVTPool()
-		if m.UnmarshalVT(data) != nil {
+		if m.UnmarshalVTUnsafe(data) != nil {
 			return
 		}
 		ruled := v.judge(m)
@@ -49,7 +49,7 @@ func FuzzEventMessage(f *testing.F) {
 	f.Add([]byte{0x0a, 0x01, 'e'})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m := new(pb.Event)
-		if m.UnmarshalVT(data) != nil || v.judge(&pb.RecordEventsRequest{Events: []*pb.Event{m}}) != nil {
+		if m.UnmarshalVTUnsafe(data) != nil || v.judge(&pb.RecordEventsRequest{Events: []*pb.Event{m}}) != nil {
 			return
 		}
 		e, err := toEvent(m)

@@ -2,6 +2,9 @@
 // vtprotobuf code where a message has it and the protobuf runtime elsewhere
 // (health, reflection), and writes into gRPC's pooled buffers.
 //
+// A message it reads is one piece of memory: its strings and bytes share a copy of
+// what came in, which lives as long as one of them, and nobody may change the bytes.
+//
 // It refuses to know what a message means. It does not check that strings are
 // valid UTF-8, which the generated code leaves out: the server's validation does.
 package vtcodec
@@ -21,7 +24,7 @@ const Name = "proto"
 type fast interface {
 	SizeVT() int
 	MarshalToSizedBufferVT([]byte) (int, error)
-	UnmarshalVT([]byte) error
+	UnmarshalVTUnsafe([]byte) error
 }
 
 // Pooled is a message that can be given back to its pool.
@@ -85,11 +88,13 @@ func marshalSlow(v any) (mem.BufferSlice, error) {
 
 // Unmarshal implements encoding.CodecV2. v must be empty: like every fresh or pooled message it is.
 func (codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if m, ok := v.(fast); ok {
+		b := make([]byte, data.Len()) // all strings of the message are parts of it
+		data.CopyTo(b)
+		return m.UnmarshalVTUnsafe(b)
+	}
 	buf := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer buf.Free()
-	if m, ok := v.(fast); ok {
-		return m.UnmarshalVT(buf.ReadOnlyData())
-	}
 	m, ok := v.(proto.Message)
 	if !ok {
 		return fmt.Errorf("unmarshal %T: not a protobuf message", v)

@@ -11,6 +11,7 @@ import (
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	io "io"
 	math "math"
+	unsafe "unsafe"
 )
 
 const (
@@ -1473,7 +1474,7 @@ func (m *InferTensorContents) SizeVT() (n int) {
 	return n
 }
 
-func (m *ModelReadyRequest) UnmarshalVT(dAtA []byte) error {
+func (m *ModelReadyRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1532,7 +1533,11 @@ func (m *ModelReadyRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -1564,7 +1569,11 @@ func (m *ModelReadyRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Version = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Version = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1588,7 +1597,7 @@ func (m *ModelReadyRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ModelReadyResponse) UnmarshalVT(dAtA []byte) error {
+func (m *ModelReadyResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1659,7 +1668,7 @@ func (m *ModelReadyResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ModelMetadataRequest) UnmarshalVT(dAtA []byte) error {
+func (m *ModelMetadataRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1718,7 +1727,11 @@ func (m *ModelMetadataRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -1750,7 +1763,11 @@ func (m *ModelMetadataRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Version = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Version = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1774,7 +1791,7 @@ func (m *ModelMetadataRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ModelMetadataResponse_TensorMetadata) UnmarshalVT(dAtA []byte) error {
+func (m *ModelMetadataResponse_TensorMetadata) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1833,7 +1850,11 @@ func (m *ModelMetadataResponse_TensorMetadata) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -1865,7 +1886,11 @@ func (m *ModelMetadataResponse_TensorMetadata) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Datatype = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Datatype = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType == 0 {
@@ -1965,7 +1990,7 @@ func (m *ModelMetadataResponse_TensorMetadata) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ModelMetadataResponse) UnmarshalVT(dAtA []byte) error {
+func (m *ModelMetadataResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2024,7 +2049,11 @@ func (m *ModelMetadataResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -2056,7 +2085,11 @@ func (m *ModelMetadataResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Versions = append(m.Versions, string(dAtA[iNdEx:postIndex]))
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Versions = append(m.Versions, stringValue)
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -2088,7 +2121,11 @@ func (m *ModelMetadataResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Platform = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Platform = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -2120,7 +2157,7 @@ func (m *ModelMetadataResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Inputs = append(m.Inputs, &ModelMetadataResponse_TensorMetadata{})
-			if err := m.Inputs[len(m.Inputs)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Inputs[len(m.Inputs)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2154,7 +2191,7 @@ func (m *ModelMetadataResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Outputs = append(m.Outputs, &ModelMetadataResponse_TensorMetadata{})
-			if err := m.Outputs[len(m.Outputs)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Outputs[len(m.Outputs)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2180,7 +2217,7 @@ func (m *ModelMetadataResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ModelInferRequest_InferInputTensor) UnmarshalVT(dAtA []byte) error {
+func (m *ModelInferRequest_InferInputTensor) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2239,7 +2276,11 @@ func (m *ModelInferRequest_InferInputTensor) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -2271,7 +2312,11 @@ func (m *ModelInferRequest_InferInputTensor) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Datatype = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Datatype = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType == 0 {
@@ -2428,7 +2473,11 @@ func (m *ModelInferRequest_InferInputTensor) UnmarshalVT(dAtA []byte) error {
 					if postStringIndexmapkey > l {
 						return io.ErrUnexpectedEOF
 					}
-					mapkey = string(dAtA[iNdEx:postStringIndexmapkey])
+					if intStringLenmapkey == 0 {
+						mapkey = ""
+					} else {
+						mapkey = unsafe.String(&dAtA[iNdEx], intStringLenmapkey)
+					}
 					iNdEx = postStringIndexmapkey
 				} else if fieldNum == 2 {
 					var mapmsglen int
@@ -2457,7 +2506,7 @@ func (m *ModelInferRequest_InferInputTensor) UnmarshalVT(dAtA []byte) error {
 						return io.ErrUnexpectedEOF
 					}
 					mapvalue = &InferParameter{}
-					if err := mapvalue.UnmarshalVT(dAtA[iNdEx:postmsgIndex]); err != nil {
+					if err := mapvalue.UnmarshalVTUnsafe(dAtA[iNdEx:postmsgIndex]); err != nil {
 						return err
 					}
 					iNdEx = postmsgIndex
@@ -2510,7 +2559,7 @@ func (m *ModelInferRequest_InferInputTensor) UnmarshalVT(dAtA []byte) error {
 			if m.Contents == nil {
 				m.Contents = &InferTensorContents{}
 			}
-			if err := m.Contents.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Contents.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2536,7 +2585,7 @@ func (m *ModelInferRequest_InferInputTensor) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ModelInferRequest_InferRequestedOutputTensor) UnmarshalVT(dAtA []byte) error {
+func (m *ModelInferRequest_InferRequestedOutputTensor) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2595,7 +2644,11 @@ func (m *ModelInferRequest_InferRequestedOutputTensor) UnmarshalVT(dAtA []byte) 
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -2676,7 +2729,11 @@ func (m *ModelInferRequest_InferRequestedOutputTensor) UnmarshalVT(dAtA []byte) 
 					if postStringIndexmapkey > l {
 						return io.ErrUnexpectedEOF
 					}
-					mapkey = string(dAtA[iNdEx:postStringIndexmapkey])
+					if intStringLenmapkey == 0 {
+						mapkey = ""
+					} else {
+						mapkey = unsafe.String(&dAtA[iNdEx], intStringLenmapkey)
+					}
 					iNdEx = postStringIndexmapkey
 				} else if fieldNum == 2 {
 					var mapmsglen int
@@ -2705,7 +2762,7 @@ func (m *ModelInferRequest_InferRequestedOutputTensor) UnmarshalVT(dAtA []byte) 
 						return io.ErrUnexpectedEOF
 					}
 					mapvalue = &InferParameter{}
-					if err := mapvalue.UnmarshalVT(dAtA[iNdEx:postmsgIndex]); err != nil {
+					if err := mapvalue.UnmarshalVTUnsafe(dAtA[iNdEx:postmsgIndex]); err != nil {
 						return err
 					}
 					iNdEx = postmsgIndex
@@ -2748,7 +2805,7 @@ func (m *ModelInferRequest_InferRequestedOutputTensor) UnmarshalVT(dAtA []byte) 
 	}
 	return nil
 }
-func (m *ModelInferRequest) UnmarshalVT(dAtA []byte) error {
+func (m *ModelInferRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2807,7 +2864,11 @@ func (m *ModelInferRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.ModelName = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.ModelName = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -2839,7 +2900,11 @@ func (m *ModelInferRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.ModelVersion = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.ModelVersion = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -2871,7 +2936,11 @@ func (m *ModelInferRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Id = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Id = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -2952,7 +3021,11 @@ func (m *ModelInferRequest) UnmarshalVT(dAtA []byte) error {
 					if postStringIndexmapkey > l {
 						return io.ErrUnexpectedEOF
 					}
-					mapkey = string(dAtA[iNdEx:postStringIndexmapkey])
+					if intStringLenmapkey == 0 {
+						mapkey = ""
+					} else {
+						mapkey = unsafe.String(&dAtA[iNdEx], intStringLenmapkey)
+					}
 					iNdEx = postStringIndexmapkey
 				} else if fieldNum == 2 {
 					var mapmsglen int
@@ -2981,7 +3054,7 @@ func (m *ModelInferRequest) UnmarshalVT(dAtA []byte) error {
 						return io.ErrUnexpectedEOF
 					}
 					mapvalue = &InferParameter{}
-					if err := mapvalue.UnmarshalVT(dAtA[iNdEx:postmsgIndex]); err != nil {
+					if err := mapvalue.UnmarshalVTUnsafe(dAtA[iNdEx:postmsgIndex]); err != nil {
 						return err
 					}
 					iNdEx = postmsgIndex
@@ -3032,7 +3105,7 @@ func (m *ModelInferRequest) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Inputs = append(m.Inputs, &ModelInferRequest_InferInputTensor{})
-			if err := m.Inputs[len(m.Inputs)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Inputs[len(m.Inputs)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -3066,7 +3139,7 @@ func (m *ModelInferRequest) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Outputs = append(m.Outputs, &ModelInferRequest_InferRequestedOutputTensor{})
-			if err := m.Outputs[len(m.Outputs)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Outputs[len(m.Outputs)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -3099,8 +3172,7 @@ func (m *ModelInferRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.RawInputContents = append(m.RawInputContents, make([]byte, postIndex-iNdEx))
-			copy(m.RawInputContents[len(m.RawInputContents)-1], dAtA[iNdEx:postIndex])
+			m.RawInputContents = append(m.RawInputContents, dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -3124,7 +3196,7 @@ func (m *ModelInferRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ModelInferResponse_InferOutputTensor) UnmarshalVT(dAtA []byte) error {
+func (m *ModelInferResponse_InferOutputTensor) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3183,7 +3255,11 @@ func (m *ModelInferResponse_InferOutputTensor) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -3215,7 +3291,11 @@ func (m *ModelInferResponse_InferOutputTensor) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Datatype = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Datatype = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType == 0 {
@@ -3372,7 +3452,11 @@ func (m *ModelInferResponse_InferOutputTensor) UnmarshalVT(dAtA []byte) error {
 					if postStringIndexmapkey > l {
 						return io.ErrUnexpectedEOF
 					}
-					mapkey = string(dAtA[iNdEx:postStringIndexmapkey])
+					if intStringLenmapkey == 0 {
+						mapkey = ""
+					} else {
+						mapkey = unsafe.String(&dAtA[iNdEx], intStringLenmapkey)
+					}
 					iNdEx = postStringIndexmapkey
 				} else if fieldNum == 2 {
 					var mapmsglen int
@@ -3401,7 +3485,7 @@ func (m *ModelInferResponse_InferOutputTensor) UnmarshalVT(dAtA []byte) error {
 						return io.ErrUnexpectedEOF
 					}
 					mapvalue = &InferParameter{}
-					if err := mapvalue.UnmarshalVT(dAtA[iNdEx:postmsgIndex]); err != nil {
+					if err := mapvalue.UnmarshalVTUnsafe(dAtA[iNdEx:postmsgIndex]); err != nil {
 						return err
 					}
 					iNdEx = postmsgIndex
@@ -3454,7 +3538,7 @@ func (m *ModelInferResponse_InferOutputTensor) UnmarshalVT(dAtA []byte) error {
 			if m.Contents == nil {
 				m.Contents = &InferTensorContents{}
 			}
-			if err := m.Contents.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Contents.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -3480,7 +3564,7 @@ func (m *ModelInferResponse_InferOutputTensor) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ModelInferResponse) UnmarshalVT(dAtA []byte) error {
+func (m *ModelInferResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3539,7 +3623,11 @@ func (m *ModelInferResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.ModelName = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.ModelName = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -3571,7 +3659,11 @@ func (m *ModelInferResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.ModelVersion = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.ModelVersion = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -3603,7 +3695,11 @@ func (m *ModelInferResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Id = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Id = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -3684,7 +3780,11 @@ func (m *ModelInferResponse) UnmarshalVT(dAtA []byte) error {
 					if postStringIndexmapkey > l {
 						return io.ErrUnexpectedEOF
 					}
-					mapkey = string(dAtA[iNdEx:postStringIndexmapkey])
+					if intStringLenmapkey == 0 {
+						mapkey = ""
+					} else {
+						mapkey = unsafe.String(&dAtA[iNdEx], intStringLenmapkey)
+					}
 					iNdEx = postStringIndexmapkey
 				} else if fieldNum == 2 {
 					var mapmsglen int
@@ -3713,7 +3813,7 @@ func (m *ModelInferResponse) UnmarshalVT(dAtA []byte) error {
 						return io.ErrUnexpectedEOF
 					}
 					mapvalue = &InferParameter{}
-					if err := mapvalue.UnmarshalVT(dAtA[iNdEx:postmsgIndex]); err != nil {
+					if err := mapvalue.UnmarshalVTUnsafe(dAtA[iNdEx:postmsgIndex]); err != nil {
 						return err
 					}
 					iNdEx = postmsgIndex
@@ -3764,7 +3864,7 @@ func (m *ModelInferResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Outputs = append(m.Outputs, &ModelInferResponse_InferOutputTensor{})
-			if err := m.Outputs[len(m.Outputs)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Outputs[len(m.Outputs)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -3797,8 +3897,7 @@ func (m *ModelInferResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.RawOutputContents = append(m.RawOutputContents, make([]byte, postIndex-iNdEx))
-			copy(m.RawOutputContents[len(m.RawOutputContents)-1], dAtA[iNdEx:postIndex])
+			m.RawOutputContents = append(m.RawOutputContents, dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -3822,7 +3921,7 @@ func (m *ModelInferResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *InferParameter) UnmarshalVT(dAtA []byte) error {
+func (m *InferParameter) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3922,7 +4021,11 @@ func (m *InferParameter) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.ParameterChoice = &InferParameter_StringParam{StringParam: string(dAtA[iNdEx:postIndex])}
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.ParameterChoice = &InferParameter_StringParam{StringParam: stringValue}
 			iNdEx = postIndex
 		case 4:
 			if wireType != 1 {
@@ -3977,7 +4080,7 @@ func (m *InferParameter) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *InferTensorContents) UnmarshalVT(dAtA []byte) error {
+func (m *InferTensorContents) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -4517,8 +4620,7 @@ func (m *InferTensorContents) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.BytesContents = append(m.BytesContents, make([]byte, postIndex-iNdEx))
-			copy(m.BytesContents[len(m.BytesContents)-1], dAtA[iNdEx:postIndex])
+			m.BytesContents = append(m.BytesContents, dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex

@@ -13,6 +13,7 @@ import (
 	timestamppb1 "google.golang.org/protobuf/types/known/timestamppb"
 	io "io"
 	math "math"
+	unsafe "unsafe"
 )
 
 const (
@@ -533,7 +534,7 @@ func (m *GetBudgetResponse) SizeVT() (n int) {
 	return n
 }
 
-func (m *Budget) UnmarshalVT(dAtA []byte) error {
+func (m *Budget) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -592,7 +593,11 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.BudgetId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.BudgetId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -624,7 +629,11 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Scope = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Scope = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -656,7 +665,11 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Period = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Period = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -690,7 +703,7 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if m.StartsAt == nil {
 				m.StartsAt = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.StartsAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.StartsAt).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -726,7 +739,7 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if m.EndsAt == nil {
 				m.EndsAt = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.EndsAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.EndsAt).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -760,7 +773,11 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Guarantee = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Guarantee = stringValue
 			iNdEx = postIndex
 		case 7:
 			if wireType != 2 {
@@ -792,7 +809,11 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Pacing = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Pacing = stringValue
 			iNdEx = postIndex
 		case 8:
 			if wireType != 2 {
@@ -826,7 +847,7 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if m.Limit == nil {
 				m.Limit = &Money{}
 			}
-			if err := m.Limit.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Limit.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -862,7 +883,7 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if m.Reserved == nil {
 				m.Reserved = &Money{}
 			}
-			if err := m.Reserved.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Reserved.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -898,7 +919,7 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if m.Expected == nil {
 				m.Expected = &Money{}
 			}
-			if err := m.Expected.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Expected.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -934,7 +955,7 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if m.Settled == nil {
 				m.Settled = &Money{}
 			}
-			if err := m.Settled.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Settled.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -970,7 +991,7 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if m.Released == nil {
 				m.Released = &Money{}
 			}
-			if err := m.Released.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Released.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1006,7 +1027,7 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if m.Held == nil {
 				m.Held = &Money{}
 			}
-			if err := m.Held.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Held.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1042,7 +1063,7 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 			if m.Overrun == nil {
 				m.Overrun = &Money{}
 			}
-			if err := m.Overrun.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Overrun.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1090,7 +1111,7 @@ func (m *Budget) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ListBudgetsRequest) UnmarshalVT(dAtA []byte) error {
+func (m *ListBudgetsRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1149,7 +1170,11 @@ func (m *ListBudgetsRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Scope = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Scope = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 0 {
@@ -1200,7 +1225,11 @@ func (m *ListBudgetsRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.PageToken = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.PageToken = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1224,7 +1253,7 @@ func (m *ListBudgetsRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ListBudgetsResponse) UnmarshalVT(dAtA []byte) error {
+func (m *ListBudgetsResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1283,7 +1312,7 @@ func (m *ListBudgetsResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Budgets = append(m.Budgets, &Budget{})
-			if err := m.Budgets[len(m.Budgets)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Budgets[len(m.Budgets)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1317,7 +1346,11 @@ func (m *ListBudgetsResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.NextPageToken = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.NextPageToken = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1341,7 +1374,7 @@ func (m *ListBudgetsResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *GetBudgetRequest) UnmarshalVT(dAtA []byte) error {
+func (m *GetBudgetRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1400,7 +1433,11 @@ func (m *GetBudgetRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.BudgetId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.BudgetId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -1432,7 +1469,11 @@ func (m *GetBudgetRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Scope = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Scope = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1456,7 +1497,7 @@ func (m *GetBudgetRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *GetBudgetResponse) UnmarshalVT(dAtA []byte) error {
+func (m *GetBudgetResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1517,7 +1558,7 @@ func (m *GetBudgetResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Budget == nil {
 				m.Budget = &Budget{}
 			}
-			if err := m.Budget.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Budget.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

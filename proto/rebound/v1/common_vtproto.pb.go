@@ -12,6 +12,7 @@ import (
 	timestamppb1 "google.golang.org/protobuf/types/known/timestamppb"
 	io "io"
 	sync "sync"
+	unsafe "unsafe"
 )
 
 const (
@@ -794,7 +795,7 @@ func (m *Problem) SizeVT() (n int) {
 	return n
 }
 
-func (m *Money) UnmarshalVT(dAtA []byte) error {
+func (m *Money) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -853,7 +854,11 @@ func (m *Money) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.CurrencyCode = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.CurrencyCode = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 0 {
@@ -896,7 +901,7 @@ func (m *Money) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *CustomerId) UnmarshalVT(dAtA []byte) error {
+func (m *CustomerId) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -955,7 +960,11 @@ func (m *CustomerId) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Namespace = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Namespace = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -987,7 +996,11 @@ func (m *CustomerId) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Value = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Value = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1011,7 +1024,7 @@ func (m *CustomerId) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ItemReturn) UnmarshalVT(dAtA []byte) error {
+func (m *ItemReturn) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1070,7 +1083,11 @@ func (m *ItemReturn) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.ReturnId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.ReturnId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -1102,7 +1119,11 @@ func (m *ItemReturn) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.OrderId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.OrderId = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 0 {
@@ -1160,7 +1181,7 @@ func (m *ItemReturn) UnmarshalVT(dAtA []byte) error {
 					m.Lines[len(m.Lines)-1] = &ReturnLine{}
 				}
 			}
-			if err := m.Lines[len(m.Lines)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Lines[len(m.Lines)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1196,7 +1217,7 @@ func (m *ItemReturn) UnmarshalVT(dAtA []byte) error {
 			if m.Refund == nil {
 				m.Refund = MoneyFromVTPool()
 			}
-			if err := m.Refund.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Refund.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1230,7 +1251,11 @@ func (m *ItemReturn) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Tender = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Tender = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1254,7 +1279,7 @@ func (m *ItemReturn) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ReturnLine) UnmarshalVT(dAtA []byte) error {
+func (m *ReturnLine) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1313,7 +1338,11 @@ func (m *ReturnLine) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Sku = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Sku = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -1345,7 +1374,11 @@ func (m *ReturnLine) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Style = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Style = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -1377,7 +1410,11 @@ func (m *ReturnLine) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Size = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Size = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -1409,7 +1446,11 @@ func (m *ReturnLine) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Category = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Category = stringValue
 			iNdEx = postIndex
 		case 5:
 			if wireType != 0 {
@@ -1479,7 +1520,11 @@ func (m *ReturnLine) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Reason = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Reason = stringValue
 			iNdEx = postIndex
 		case 8:
 			if wireType != 2 {
@@ -1511,7 +1556,11 @@ func (m *ReturnLine) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Condition = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Condition = stringValue
 			iNdEx = postIndex
 		case 9:
 			if wireType != 2 {
@@ -1545,7 +1594,7 @@ func (m *ReturnLine) UnmarshalVT(dAtA []byte) error {
 			if m.PurchasedAt == nil {
 				m.PurchasedAt = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.PurchasedAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.PurchasedAt).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1579,7 +1628,11 @@ func (m *ReturnLine) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.DecisionId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.DecisionId = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1603,7 +1656,7 @@ func (m *ReturnLine) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *PurchaseLine) UnmarshalVT(dAtA []byte) error {
+func (m *PurchaseLine) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1662,7 +1715,11 @@ func (m *PurchaseLine) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Sku = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Sku = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -1694,7 +1751,11 @@ func (m *PurchaseLine) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Style = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Style = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -1726,7 +1787,11 @@ func (m *PurchaseLine) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Size = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Size = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -1758,7 +1823,11 @@ func (m *PurchaseLine) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Category = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Category = stringValue
 			iNdEx = postIndex
 		case 5:
 			if wireType != 0 {
@@ -1847,7 +1916,11 @@ func (m *PurchaseLine) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.DecisionId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.DecisionId = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1871,7 +1944,7 @@ func (m *PurchaseLine) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *TextList) UnmarshalVT(dAtA []byte) error {
+func (m *TextList) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1930,7 +2003,11 @@ func (m *TextList) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Values = append(m.Values, string(dAtA[iNdEx:postIndex]))
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Values = append(m.Values, stringValue)
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1954,7 +2031,7 @@ func (m *TextList) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Problem) UnmarshalVT(dAtA []byte) error {
+func (m *Problem) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2032,7 +2109,11 @@ func (m *Problem) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Reason = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Reason = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -2064,7 +2145,11 @@ func (m *Problem) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Message = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Message = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -2145,7 +2230,11 @@ func (m *Problem) UnmarshalVT(dAtA []byte) error {
 					if postStringIndexmapkey > l {
 						return io.ErrUnexpectedEOF
 					}
-					mapkey = string(dAtA[iNdEx:postStringIndexmapkey])
+					if intStringLenmapkey == 0 {
+						mapkey = ""
+					} else {
+						mapkey = unsafe.String(&dAtA[iNdEx], intStringLenmapkey)
+					}
 					iNdEx = postStringIndexmapkey
 				} else if fieldNum == 2 {
 					var stringLenmapvalue uint64
@@ -2174,7 +2263,11 @@ func (m *Problem) UnmarshalVT(dAtA []byte) error {
 					if postStringIndexmapvalue > l {
 						return io.ErrUnexpectedEOF
 					}
-					mapvalue = string(dAtA[iNdEx:postStringIndexmapvalue])
+					if intStringLenmapvalue == 0 {
+						mapvalue = ""
+					} else {
+						mapvalue = unsafe.String(&dAtA[iNdEx], intStringLenmapvalue)
+					}
 					iNdEx = postStringIndexmapvalue
 				} else {
 					iNdEx = entryPreIndex
@@ -2223,7 +2316,11 @@ func (m *Problem) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Field = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Field = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex

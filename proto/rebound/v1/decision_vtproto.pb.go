@@ -16,6 +16,7 @@ import (
 	io "io"
 	math "math"
 	sync "sync"
+	unsafe "unsafe"
 )
 
 const (
@@ -3795,7 +3796,7 @@ func (m *GetDecisionResponse) SizeVT() (n int) {
 	return n
 }
 
-func (m *DecideRequest) UnmarshalVT(dAtA []byte) error {
+func (m *DecideRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3854,7 +3855,11 @@ func (m *DecideRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.RequestId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.RequestId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -3893,7 +3898,7 @@ func (m *DecideRequest) UnmarshalVT(dAtA []byte) error {
 					m.CustomerIds[len(m.CustomerIds)-1] = &CustomerId{}
 				}
 			}
-			if err := m.CustomerIds[len(m.CustomerIds)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.CustomerIds[len(m.CustomerIds)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -3946,7 +3951,11 @@ func (m *DecideRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Place = &DecideRequest_StoreId{StoreId: string(dAtA[iNdEx:postIndex])}
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Place = &DecideRequest_StoreId{StoreId: stringValue}
 			iNdEx = postIndex
 		case 5:
 			if wireType != 2 {
@@ -3978,7 +3987,11 @@ func (m *DecideRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Place = &DecideRequest_Scope{Scope: string(dAtA[iNdEx:postIndex])}
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Place = &DecideRequest_Scope{Scope: stringValue}
 			iNdEx = postIndex
 		case 6:
 			if wireType != 0 {
@@ -4050,7 +4063,7 @@ func (m *DecideRequest) UnmarshalVT(dAtA []byte) error {
 			if m.ItemReturn == nil {
 				m.ItemReturn = ItemReturnFromVTPool()
 			}
-			if err := m.ItemReturn.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.ItemReturn.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4086,7 +4099,7 @@ func (m *DecideRequest) UnmarshalVT(dAtA []byte) error {
 			if m.Basket == nil {
 				m.Basket = BasketFromVTPool()
 			}
-			if err := m.Basket.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Basket.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4120,7 +4133,11 @@ func (m *DecideRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.AssociateId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.AssociateId = stringValue
 			iNdEx = postIndex
 		case 11:
 			if wireType != 2 {
@@ -4152,7 +4169,11 @@ func (m *DecideRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Jurisdiction = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Jurisdiction = stringValue
 			iNdEx = postIndex
 		case 12:
 			if wireType != 2 {
@@ -4186,7 +4207,7 @@ func (m *DecideRequest) UnmarshalVT(dAtA []byte) error {
 			if m.AsOf == nil {
 				m.AsOf = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.AsOf).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.AsOf).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4270,7 +4291,7 @@ func (m *DecideRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Basket) UnmarshalVT(dAtA []byte) error {
+func (m *Basket) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -4331,7 +4352,7 @@ func (m *Basket) UnmarshalVT(dAtA []byte) error {
 			if m.Total == nil {
 				m.Total = MoneyFromVTPool()
 			}
-			if err := m.Total.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Total.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4357,7 +4378,7 @@ func (m *Basket) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
+func (m *DecideResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -4416,7 +4437,11 @@ func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.DecisionId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.DecisionId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -4448,7 +4473,11 @@ func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.RequestId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.RequestId = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 0 {
@@ -4501,7 +4530,7 @@ func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Offer == nil {
 				m.Offer = &Offer{}
 			}
-			if err := m.Offer.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Offer.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4537,7 +4566,7 @@ func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Value == nil {
 				m.Value = ValuationFromVTPool()
 			}
-			if err := m.Value.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Value.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4578,7 +4607,7 @@ func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
 					m.Candidates[len(m.Candidates)-1] = &Candidate{}
 				}
 			}
-			if err := m.Candidates[len(m.Candidates)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Candidates[len(m.Candidates)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4630,7 +4659,7 @@ func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
 					m.Arms[len(m.Arms)-1] = &ExperimentArm{}
 				}
 			}
-			if err := m.Arms[len(m.Arms)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Arms[len(m.Arms)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4666,7 +4695,7 @@ func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Provenance == nil {
 				m.Provenance = &Provenance{}
 			}
-			if err := m.Provenance.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Provenance.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4707,7 +4736,7 @@ func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
 					m.Degraded[len(m.Degraded)-1] = &Degradation{}
 				}
 			}
-			if err := m.Degraded[len(m.Degraded)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Degraded[len(m.Degraded)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4743,7 +4772,7 @@ func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Timings == nil {
 				m.Timings = &Timings{}
 			}
-			if err := m.Timings.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Timings.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4779,7 +4808,7 @@ func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Explanation == nil {
 				m.Explanation = &Explanation{}
 			}
-			if err := m.Explanation.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Explanation.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4815,7 +4844,7 @@ func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
 			if m.DecidedAt == nil {
 				m.DecidedAt = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.DecidedAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.DecidedAt).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4869,7 +4898,11 @@ func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Supersedes = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Supersedes = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -4893,7 +4926,7 @@ func (m *DecideResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Offer) UnmarshalVT(dAtA []byte) error {
+func (m *Offer) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -4952,7 +4985,11 @@ func (m *Offer) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.OfferId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.OfferId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -4984,7 +5021,11 @@ func (m *Offer) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Kind = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Kind = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -5016,7 +5057,7 @@ func (m *Offer) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Params = append(m.Params, &OfferParam{})
-			if err := m.Params[len(m.Params)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Params[len(m.Params)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5052,7 +5093,7 @@ func (m *Offer) UnmarshalVT(dAtA []byte) error {
 			if m.Ceiling == nil {
 				m.Ceiling = &Money{}
 			}
-			if err := m.Ceiling.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Ceiling.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5088,7 +5129,7 @@ func (m *Offer) UnmarshalVT(dAtA []byte) error {
 			if m.ValidFrom == nil {
 				m.ValidFrom = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.ValidFrom).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.ValidFrom).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5124,7 +5165,7 @@ func (m *Offer) UnmarshalVT(dAtA []byte) error {
 			if m.ExpiresAt == nil {
 				m.ExpiresAt = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.ExpiresAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.ExpiresAt).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5227,7 +5268,11 @@ func (m *Offer) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Categories = append(m.Categories, string(dAtA[iNdEx:postIndex]))
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Categories = append(m.Categories, stringValue)
 			iNdEx = postIndex
 		case 9:
 			if wireType != 2 {
@@ -5259,7 +5304,7 @@ func (m *Offer) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Disclosures = append(m.Disclosures, &Disclosure{})
-			if err := m.Disclosures[len(m.Disclosures)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Disclosures[len(m.Disclosures)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5293,7 +5338,11 @@ func (m *Offer) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Token = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Token = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -5317,7 +5366,7 @@ func (m *Offer) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *OfferParam) UnmarshalVT(dAtA []byte) error {
+func (m *OfferParam) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -5376,7 +5425,11 @@ func (m *OfferParam) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 1 {
@@ -5419,7 +5472,11 @@ func (m *OfferParam) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Value = &OfferParam_Text{Text: string(dAtA[iNdEx:postIndex])}
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Value = &OfferParam_Text{Text: stringValue}
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -5443,7 +5500,7 @@ func (m *OfferParam) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Disclosure) UnmarshalVT(dAtA []byte) error {
+func (m *Disclosure) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -5502,7 +5559,11 @@ func (m *Disclosure) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.DisclosureId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.DisclosureId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -5534,7 +5595,11 @@ func (m *Disclosure) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Text = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Text = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -5558,7 +5623,7 @@ func (m *Disclosure) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Candidate) UnmarshalVT(dAtA []byte) error {
+func (m *Candidate) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -5617,7 +5682,11 @@ func (m *Candidate) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.OfferId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.OfferId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -5649,7 +5718,11 @@ func (m *Candidate) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Kind = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Kind = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 0 {
@@ -5702,7 +5775,7 @@ func (m *Candidate) UnmarshalVT(dAtA []byte) error {
 			if m.Refusal == nil {
 				m.Refusal = RefusalFromVTPool()
 			}
-			if err := m.Refusal.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Refusal.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5811,7 +5884,7 @@ func (m *Candidate) UnmarshalVT(dAtA []byte) error {
 			if m.Valuation == nil {
 				m.Valuation = ValuationFromVTPool()
 			}
-			if err := m.Valuation.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Valuation.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5837,7 +5910,7 @@ func (m *Candidate) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Refusal) UnmarshalVT(dAtA []byte) error {
+func (m *Refusal) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -5896,7 +5969,11 @@ func (m *Refusal) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Reason = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Reason = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -5928,7 +6005,11 @@ func (m *Refusal) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.RuleId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.RuleId = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -5960,7 +6041,11 @@ func (m *Refusal) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.File = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.File = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 0 {
@@ -6011,7 +6096,11 @@ func (m *Refusal) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Scope = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Scope = stringValue
 			iNdEx = postIndex
 		case 6:
 			if wireType != 2 {
@@ -6043,7 +6132,11 @@ func (m *Refusal) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Detail = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Detail = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -6067,7 +6160,7 @@ func (m *Refusal) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Valuation) UnmarshalVT(dAtA []byte) error {
+func (m *Valuation) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -6126,7 +6219,11 @@ func (m *Valuation) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.CurrencyCode = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.CurrencyCode = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -6165,7 +6262,7 @@ func (m *Valuation) UnmarshalVT(dAtA []byte) error {
 					m.Outcomes[len(m.Outcomes)-1] = &OutcomeScore{}
 				}
 			}
-			if err := m.Outcomes[len(m.Outcomes)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Outcomes[len(m.Outcomes)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -6206,7 +6303,7 @@ func (m *Valuation) UnmarshalVT(dAtA []byte) error {
 					m.Goals[len(m.Goals)-1] = &GoalValue{}
 				}
 			}
-			if err := m.Goals[len(m.Goals)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Goals[len(m.Goals)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -6247,7 +6344,7 @@ func (m *Valuation) UnmarshalVT(dAtA []byte) error {
 					m.Charges[len(m.Charges)-1] = &BudgetCharge{}
 				}
 			}
-			if err := m.Charges[len(m.Charges)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Charges[len(m.Charges)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -6294,7 +6391,7 @@ func (m *Valuation) UnmarshalVT(dAtA []byte) error {
 			if m.LiabilityCharged == nil {
 				m.LiabilityCharged = MoneyFromVTPool()
 			}
-			if err := m.LiabilityCharged.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.LiabilityCharged.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -6330,7 +6427,7 @@ func (m *Valuation) UnmarshalVT(dAtA []byte) error {
 			if m.Ceiling == nil {
 				m.Ceiling = MoneyFromVTPool()
 			}
-			if err := m.Ceiling.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Ceiling.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -6400,7 +6497,7 @@ func (m *Valuation) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *OutcomeScore) UnmarshalVT(dAtA []byte) error {
+func (m *OutcomeScore) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -6459,7 +6556,11 @@ func (m *OutcomeScore) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Outcome = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Outcome = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 1 {
@@ -6555,7 +6656,11 @@ func (m *OutcomeScore) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Rung = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Rung = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -6579,7 +6684,7 @@ func (m *OutcomeScore) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *GoalValue) UnmarshalVT(dAtA []byte) error {
+func (m *GoalValue) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -6638,7 +6743,11 @@ func (m *GoalValue) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Goal = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Goal = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -6670,7 +6779,11 @@ func (m *GoalValue) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Unit = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Unit = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 1 {
@@ -6758,7 +6871,7 @@ func (m *GoalValue) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *BudgetCharge) UnmarshalVT(dAtA []byte) error {
+func (m *BudgetCharge) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -6817,7 +6930,11 @@ func (m *BudgetCharge) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.BudgetId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.BudgetId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 1 {
@@ -6863,7 +6980,7 @@ func (m *BudgetCharge) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ExperimentArm) UnmarshalVT(dAtA []byte) error {
+func (m *ExperimentArm) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -6922,7 +7039,11 @@ func (m *ExperimentArm) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.ExperimentId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.ExperimentId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -6954,7 +7075,11 @@ func (m *ExperimentArm) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Arm = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Arm = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 1 {
@@ -7000,7 +7125,7 @@ func (m *ExperimentArm) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Provenance) UnmarshalVT(dAtA []byte) error {
+func (m *Provenance) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -7059,7 +7184,11 @@ func (m *Provenance) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.BundleName = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.BundleName = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 0 {
@@ -7110,7 +7239,11 @@ func (m *Provenance) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.BundleDigest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.BundleDigest = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -7142,7 +7275,11 @@ func (m *Provenance) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Scope = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Scope = stringValue
 			iNdEx = postIndex
 		case 5:
 			if wireType != 2 {
@@ -7174,7 +7311,11 @@ func (m *Provenance) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.ScopeChain = append(m.ScopeChain, string(dAtA[iNdEx:postIndex]))
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.ScopeChain = append(m.ScopeChain, stringValue)
 			iNdEx = postIndex
 		case 6:
 			if wireType != 0 {
@@ -7226,7 +7367,7 @@ func (m *Provenance) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Models = append(m.Models, &ModelRef{})
-			if err := m.Models[len(m.Models)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Models[len(m.Models)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -7281,7 +7422,7 @@ func (m *Provenance) UnmarshalVT(dAtA []byte) error {
 			if m.ProfileAge == nil {
 				m.ProfileAge = &durationpb1.Duration{}
 			}
-			if err := (*durationpb.Duration)(m.ProfileAge).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*durationpb.Duration)(m.ProfileAge).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -7315,7 +7456,11 @@ func (m *Provenance) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Seed = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Seed = stringValue
 			iNdEx = postIndex
 		case 11:
 			if wireType != 0 {
@@ -7358,7 +7503,7 @@ func (m *Provenance) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ModelRef) UnmarshalVT(dAtA []byte) error {
+func (m *ModelRef) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -7417,7 +7562,11 @@ func (m *ModelRef) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Outcome = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Outcome = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -7449,7 +7598,11 @@ func (m *ModelRef) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.File = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.File = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -7481,7 +7634,11 @@ func (m *ModelRef) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Digest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Digest = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 0 {
@@ -7525,7 +7682,7 @@ func (m *ModelRef) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Degradation) UnmarshalVT(dAtA []byte) error {
+func (m *Degradation) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -7584,7 +7741,11 @@ func (m *Degradation) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Subject = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Subject = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -7616,7 +7777,11 @@ func (m *Degradation) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Rung = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Rung = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -7648,7 +7813,11 @@ func (m *Degradation) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Cause = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Cause = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -7672,7 +7841,7 @@ func (m *Degradation) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Timings) UnmarshalVT(dAtA []byte) error {
+func (m *Timings) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -7837,7 +8006,7 @@ func (m *Timings) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Explanation) UnmarshalVT(dAtA []byte) error {
+func (m *Explanation) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -7896,7 +8065,7 @@ func (m *Explanation) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Variables = append(m.Variables, &Variable{})
-			if err := m.Variables[len(m.Variables)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Variables[len(m.Variables)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -7930,7 +8099,7 @@ func (m *Explanation) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Budgets = append(m.Budgets, &BudgetUse{})
-			if err := m.Budgets[len(m.Budgets)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Budgets[len(m.Budgets)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -7966,7 +8135,7 @@ func (m *Explanation) UnmarshalVT(dAtA []byte) error {
 			if m.Draw == nil {
 				m.Draw = &Draw{}
 			}
-			if err := m.Draw.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Draw.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -8000,7 +8169,11 @@ func (m *Explanation) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Assigned = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Assigned = stringValue
 			iNdEx = postIndex
 		case 5:
 			if wireType != 2 {
@@ -8032,7 +8205,11 @@ func (m *Explanation) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Delivered = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Delivered = stringValue
 			iNdEx = postIndex
 		case 6:
 			if wireType != 2 {
@@ -8064,7 +8241,11 @@ func (m *Explanation) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.ReturnKey = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.ReturnKey = stringValue
 			iNdEx = postIndex
 		case 7:
 			if wireType != 0 {
@@ -8116,7 +8297,7 @@ func (m *Explanation) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Shadows = append(m.Shadows, &ShadowScores{})
-			if err := m.Shadows[len(m.Shadows)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Shadows[len(m.Shadows)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -8142,7 +8323,7 @@ func (m *Explanation) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ShadowScores) UnmarshalVT(dAtA []byte) error {
+func (m *ShadowScores) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -8201,7 +8382,11 @@ func (m *ShadowScores) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Outcome = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Outcome = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -8233,7 +8418,11 @@ func (m *ShadowScores) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Digest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Digest = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -8265,7 +8454,11 @@ func (m *ShadowScores) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Cause = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Cause = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -8297,7 +8490,7 @@ func (m *ShadowScores) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Scores = append(m.Scores, &ShadowScore{})
-			if err := m.Scores[len(m.Scores)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Scores[len(m.Scores)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -8323,7 +8516,7 @@ func (m *ShadowScores) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ShadowScore) UnmarshalVT(dAtA []byte) error {
+func (m *ShadowScore) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -8382,7 +8575,11 @@ func (m *ShadowScore) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.OfferId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.OfferId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 1 {
@@ -8450,7 +8647,7 @@ func (m *ShadowScore) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Variable) UnmarshalVT(dAtA []byte) error {
+func (m *Variable) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -8509,7 +8706,11 @@ func (m *Variable) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 1 {
@@ -8573,7 +8774,11 @@ func (m *Variable) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Value = &Variable_Text{Text: string(dAtA[iNdEx:postIndex])}
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Value = &Variable_Text{Text: stringValue}
 			iNdEx = postIndex
 		case 5:
 			if wireType != 2 {
@@ -8605,12 +8810,12 @@ func (m *Variable) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Value.(*Variable_Texts); ok {
-				if err := oneof.Texts.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Texts.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &TextList{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Value = &Variable_Texts{Texts: v}
@@ -8638,7 +8843,7 @@ func (m *Variable) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *BudgetUse) UnmarshalVT(dAtA []byte) error {
+func (m *BudgetUse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -8697,7 +8902,11 @@ func (m *BudgetUse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.BudgetId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.BudgetId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -8729,7 +8938,11 @@ func (m *BudgetUse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Scope = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Scope = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -8761,7 +8974,11 @@ func (m *BudgetUse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Guarantee = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Guarantee = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -8793,7 +9010,11 @@ func (m *BudgetUse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Pacing = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Pacing = stringValue
 			iNdEx = postIndex
 		case 5:
 			if wireType != 2 {
@@ -8827,7 +9048,7 @@ func (m *BudgetUse) UnmarshalVT(dAtA []byte) error {
 			if m.StartsAt == nil {
 				m.StartsAt = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.StartsAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.StartsAt).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -8863,7 +9084,7 @@ func (m *BudgetUse) UnmarshalVT(dAtA []byte) error {
 			if m.EndsAt == nil {
 				m.EndsAt = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.EndsAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.EndsAt).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -8899,7 +9120,7 @@ func (m *BudgetUse) UnmarshalVT(dAtA []byte) error {
 			if m.Limit == nil {
 				m.Limit = &Money{}
 			}
-			if err := m.Limit.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Limit.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -8935,7 +9156,7 @@ func (m *BudgetUse) UnmarshalVT(dAtA []byte) error {
 			if m.Reserved == nil {
 				m.Reserved = &Money{}
 			}
-			if err := m.Reserved.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Reserved.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -8971,7 +9192,7 @@ func (m *BudgetUse) UnmarshalVT(dAtA []byte) error {
 			if m.Settled == nil {
 				m.Settled = &Money{}
 			}
-			if err := m.Settled.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Settled.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -9007,7 +9228,7 @@ func (m *BudgetUse) UnmarshalVT(dAtA []byte) error {
 			if m.Available == nil {
 				m.Available = &Money{}
 			}
-			if err := m.Available.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Available.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -9054,7 +9275,7 @@ func (m *BudgetUse) UnmarshalVT(dAtA []byte) error {
 			if m.Reserves == nil {
 				m.Reserves = &Money{}
 			}
-			if err := m.Reserves.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Reserves.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -9080,7 +9301,7 @@ func (m *BudgetUse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Draw) UnmarshalVT(dAtA []byte) error {
+func (m *Draw) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -9139,7 +9360,11 @@ func (m *Draw) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Strategy = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Strategy = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 1 {
@@ -9200,7 +9425,11 @@ func (m *Draw) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Best = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Best = stringValue
 			iNdEx = postIndex
 		case 5:
 			if wireType != 0 {
@@ -9326,7 +9555,11 @@ func (m *Draw) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.HoldoutId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.HoldoutId = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -9350,7 +9583,7 @@ func (m *Draw) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *BatchDecideRequest) UnmarshalVT(dAtA []byte) error {
+func (m *BatchDecideRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -9409,7 +9642,7 @@ func (m *BatchDecideRequest) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Requests = append(m.Requests, &DecideRequest{})
-			if err := m.Requests[len(m.Requests)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Requests[len(m.Requests)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -9435,7 +9668,7 @@ func (m *BatchDecideRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *BatchDecideResponse) UnmarshalVT(dAtA []byte) error {
+func (m *BatchDecideResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -9494,7 +9727,7 @@ func (m *BatchDecideResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Results = append(m.Results, &DecideResult{})
-			if err := m.Results[len(m.Results)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Results[len(m.Results)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -9520,7 +9753,7 @@ func (m *BatchDecideResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *DecideResult) UnmarshalVT(dAtA []byte) error {
+func (m *DecideResult) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -9579,7 +9812,11 @@ func (m *DecideResult) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.RequestId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.RequestId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -9611,12 +9848,12 @@ func (m *DecideResult) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Result.(*DecideResult_Decision); ok {
-				if err := oneof.Decision.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Decision.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &DecideResponse{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Result = &DecideResult_Decision{Decision: v}
@@ -9652,12 +9889,12 @@ func (m *DecideResult) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Result.(*DecideResult_Problem); ok {
-				if err := oneof.Problem.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Problem.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &Problem{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Result = &DecideResult_Problem{Problem: v}
@@ -9685,7 +9922,7 @@ func (m *DecideResult) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *StreamDecideRequest) UnmarshalVT(dAtA []byte) error {
+func (m *StreamDecideRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -9746,7 +9983,7 @@ func (m *StreamDecideRequest) UnmarshalVT(dAtA []byte) error {
 			if m.Request == nil {
 				m.Request = &DecideRequest{}
 			}
-			if err := m.Request.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Request.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -9772,7 +10009,7 @@ func (m *StreamDecideRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *StreamDecideResponse) UnmarshalVT(dAtA []byte) error {
+func (m *StreamDecideResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -9833,7 +10070,7 @@ func (m *StreamDecideResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Result == nil {
 				m.Result = &DecideResult{}
 			}
-			if err := m.Result.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Result.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -9859,7 +10096,7 @@ func (m *StreamDecideResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *GetDecisionRequest) UnmarshalVT(dAtA []byte) error {
+func (m *GetDecisionRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -9918,7 +10155,11 @@ func (m *GetDecisionRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.DecisionId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.DecisionId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 0 {
@@ -9961,7 +10202,7 @@ func (m *GetDecisionRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *GetDecisionResponse) UnmarshalVT(dAtA []byte) error {
+func (m *GetDecisionResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -10022,7 +10263,7 @@ func (m *GetDecisionResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Decision == nil {
 				m.Decision = &DecideResponse{}
 			}
-			if err := m.Decision.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Decision.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

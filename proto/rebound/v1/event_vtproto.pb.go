@@ -11,6 +11,7 @@ import (
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb1 "google.golang.org/protobuf/types/known/timestamppb"
 	io "io"
+	unsafe "unsafe"
 )
 
 const (
@@ -1137,7 +1138,7 @@ func (m *StreamEventsResponse) SizeVT() (n int) {
 	return n
 }
 
-func (m *Event) UnmarshalVT(dAtA []byte) error {
+func (m *Event) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1196,7 +1197,11 @@ func (m *Event) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.EventId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.EventId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -1228,7 +1233,7 @@ func (m *Event) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.CustomerIds = append(m.CustomerIds, &CustomerId{})
-			if err := m.CustomerIds[len(m.CustomerIds)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.CustomerIds[len(m.CustomerIds)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1264,7 +1269,7 @@ func (m *Event) UnmarshalVT(dAtA []byte) error {
 			if m.Time == nil {
 				m.Time = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.Time).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.Time).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1298,7 +1303,11 @@ func (m *Event) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.StoreId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.StoreId = stringValue
 			iNdEx = postIndex
 		case 5:
 			if wireType != 0 {
@@ -1349,12 +1358,12 @@ func (m *Event) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Kind.(*Event_Purchase); ok {
-				if err := oneof.Purchase.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Purchase.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &Purchase{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Kind = &Event_Purchase{Purchase: v}
@@ -1390,12 +1399,12 @@ func (m *Event) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Kind.(*Event_ItemReturn); ok {
-				if err := oneof.ItemReturn.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.ItemReturn.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &ItemReturn{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Kind = &Event_ItemReturn{ItemReturn: v}
@@ -1431,12 +1440,12 @@ func (m *Event) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Kind.(*Event_Presentation); ok {
-				if err := oneof.Presentation.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Presentation.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &Presentation{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Kind = &Event_Presentation{Presentation: v}
@@ -1472,12 +1481,12 @@ func (m *Event) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Kind.(*Event_Redemption); ok {
-				if err := oneof.Redemption.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Redemption.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &Redemption{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Kind = &Event_Redemption{Redemption: v}
@@ -1513,12 +1522,12 @@ func (m *Event) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Kind.(*Event_LoyaltyChange); ok {
-				if err := oneof.LoyaltyChange.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.LoyaltyChange.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &LoyaltyChange{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Kind = &Event_LoyaltyChange{LoyaltyChange: v}
@@ -1554,12 +1563,12 @@ func (m *Event) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Kind.(*Event_Release); ok {
-				if err := oneof.Release.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Release.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &Release{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Kind = &Event_Release{Release: v}
@@ -1606,7 +1615,7 @@ func (m *Event) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Purchase) UnmarshalVT(dAtA []byte) error {
+func (m *Purchase) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1665,7 +1674,11 @@ func (m *Purchase) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.OrderId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.OrderId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -1697,7 +1710,11 @@ func (m *Purchase) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.CurrencyCode = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.CurrencyCode = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -1729,7 +1746,7 @@ func (m *Purchase) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Lines = append(m.Lines, &PurchaseLine{})
-			if err := m.Lines[len(m.Lines)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Lines[len(m.Lines)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1755,7 +1772,7 @@ func (m *Purchase) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Presentation) UnmarshalVT(dAtA []byte) error {
+func (m *Presentation) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1814,7 +1831,11 @@ func (m *Presentation) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.DecisionId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.DecisionId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -1846,7 +1867,11 @@ func (m *Presentation) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.OfferId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.OfferId = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1870,7 +1895,7 @@ func (m *Presentation) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Redemption) UnmarshalVT(dAtA []byte) error {
+func (m *Redemption) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1929,7 +1954,11 @@ func (m *Redemption) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.DecisionId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.DecisionId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -1961,7 +1990,11 @@ func (m *Redemption) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Token = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Token = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -1995,7 +2028,7 @@ func (m *Redemption) UnmarshalVT(dAtA []byte) error {
 			if m.Amount == nil {
 				m.Amount = &Money{}
 			}
-			if err := m.Amount.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Amount.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2029,7 +2062,11 @@ func (m *Redemption) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.OrderId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.OrderId = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -2053,7 +2090,7 @@ func (m *Redemption) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *LoyaltyChange) UnmarshalVT(dAtA []byte) error {
+func (m *LoyaltyChange) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2133,7 +2170,11 @@ func (m *LoyaltyChange) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			s := string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			s := stringValue
 			m.Tier = &s
 			iNdEx = postIndex
 		case 3:
@@ -2177,7 +2218,7 @@ func (m *LoyaltyChange) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Release) UnmarshalVT(dAtA []byte) error {
+func (m *Release) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2236,7 +2277,11 @@ func (m *Release) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.DecisionId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.DecisionId = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -2260,7 +2305,7 @@ func (m *Release) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *RecordEventsRequest) UnmarshalVT(dAtA []byte) error {
+func (m *RecordEventsRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2319,7 +2364,7 @@ func (m *RecordEventsRequest) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Events = append(m.Events, &Event{})
-			if err := m.Events[len(m.Events)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Events[len(m.Events)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2345,7 +2390,7 @@ func (m *RecordEventsRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *EventResult) UnmarshalVT(dAtA []byte) error {
+func (m *EventResult) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2404,7 +2449,11 @@ func (m *EventResult) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.EventId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.EventId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 0 {
@@ -2455,7 +2504,11 @@ func (m *EventResult) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Reason = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Reason = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -2487,7 +2540,11 @@ func (m *EventResult) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Detail = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Detail = stringValue
 			iNdEx = postIndex
 		case 5:
 			if wireType != 0 {
@@ -2540,7 +2597,7 @@ func (m *EventResult) UnmarshalVT(dAtA []byte) error {
 			if m.Settled == nil {
 				m.Settled = &Money{}
 			}
-			if err := m.Settled.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Settled.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2586,7 +2643,7 @@ func (m *EventResult) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *RecordEventsResponse) UnmarshalVT(dAtA []byte) error {
+func (m *RecordEventsResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2645,7 +2702,7 @@ func (m *RecordEventsResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Results = append(m.Results, &EventResult{})
-			if err := m.Results[len(m.Results)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Results[len(m.Results)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2690,7 +2747,7 @@ func (m *RecordEventsResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *StreamEventsRequest) UnmarshalVT(dAtA []byte) error {
+func (m *StreamEventsRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2749,7 +2806,7 @@ func (m *StreamEventsRequest) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Events = append(m.Events, &Event{})
-			if err := m.Events[len(m.Events)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Events[len(m.Events)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2775,7 +2832,7 @@ func (m *StreamEventsRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *StreamEventsResponse) UnmarshalVT(dAtA []byte) error {
+func (m *StreamEventsResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2910,7 +2967,7 @@ func (m *StreamEventsResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Rejected = append(m.Rejected, &EventResult{})
-			if err := m.Rejected[len(m.Rejected)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Rejected[len(m.Rejected)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

@@ -11,6 +11,7 @@ import (
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb1 "google.golang.org/protobuf/types/known/timestamppb"
 	io "io"
+	unsafe "unsafe"
 )
 
 const (
@@ -540,7 +541,7 @@ func (m *TailDecisionsResponse) SizeVT() (n int) {
 	return n
 }
 
-func (m *DecisionEntry) UnmarshalVT(dAtA []byte) error {
+func (m *DecisionEntry) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -620,7 +621,7 @@ func (m *DecisionEntry) UnmarshalVT(dAtA []byte) error {
 			if m.RecordedAt == nil {
 				m.RecordedAt = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.RecordedAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.RecordedAt).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -656,7 +657,7 @@ func (m *DecisionEntry) UnmarshalVT(dAtA []byte) error {
 			if m.CustomerId == nil {
 				m.CustomerId = &CustomerId{}
 			}
-			if err := m.CustomerId.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.CustomerId.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -690,7 +691,11 @@ func (m *DecisionEntry) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Scope = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Scope = stringValue
 			iNdEx = postIndex
 		case 5:
 			if wireType != 0 {
@@ -782,7 +787,7 @@ func (m *DecisionEntry) UnmarshalVT(dAtA []byte) error {
 			if m.Decision == nil {
 				m.Decision = &DecideResponse{}
 			}
-			if err := m.Decision.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Decision.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -808,7 +813,7 @@ func (m *DecisionEntry) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *DecisionFilter) UnmarshalVT(dAtA []byte) error {
+func (m *DecisionFilter) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -869,7 +874,7 @@ func (m *DecisionFilter) UnmarshalVT(dAtA []byte) error {
 			if m.CustomerId == nil {
 				m.CustomerId = &CustomerId{}
 			}
-			if err := m.CustomerId.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.CustomerId.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -905,7 +910,7 @@ func (m *DecisionFilter) UnmarshalVT(dAtA []byte) error {
 			if m.From == nil {
 				m.From = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.From).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.From).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -941,7 +946,7 @@ func (m *DecisionFilter) UnmarshalVT(dAtA []byte) error {
 			if m.Until == nil {
 				m.Until = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.Until).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.Until).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -975,7 +980,11 @@ func (m *DecisionFilter) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Scope = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Scope = stringValue
 			iNdEx = postIndex
 		case 5:
 			if wireType != 0 {
@@ -1018,7 +1027,7 @@ func (m *DecisionFilter) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *QueryDecisionsRequest) UnmarshalVT(dAtA []byte) error {
+func (m *QueryDecisionsRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1079,7 +1088,7 @@ func (m *QueryDecisionsRequest) UnmarshalVT(dAtA []byte) error {
 			if m.Filter == nil {
 				m.Filter = &DecisionFilter{}
 			}
-			if err := m.Filter.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Filter.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1132,7 +1141,11 @@ func (m *QueryDecisionsRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.PageToken = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.PageToken = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 0 {
@@ -1176,7 +1189,7 @@ func (m *QueryDecisionsRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *QueryDecisionsResponse) UnmarshalVT(dAtA []byte) error {
+func (m *QueryDecisionsResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1235,7 +1248,7 @@ func (m *QueryDecisionsResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Entries = append(m.Entries, &DecisionEntry{})
-			if err := m.Entries[len(m.Entries)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Entries[len(m.Entries)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1269,7 +1282,11 @@ func (m *QueryDecisionsResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.NextPageToken = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.NextPageToken = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1293,7 +1310,7 @@ func (m *QueryDecisionsResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *TailDecisionsRequest) UnmarshalVT(dAtA []byte) error {
+func (m *TailDecisionsRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1354,7 +1371,7 @@ func (m *TailDecisionsRequest) UnmarshalVT(dAtA []byte) error {
 			if m.Filter == nil {
 				m.Filter = &DecisionFilter{}
 			}
-			if err := m.Filter.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Filter.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1399,7 +1416,7 @@ func (m *TailDecisionsRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *TailDecisionsResponse) UnmarshalVT(dAtA []byte) error {
+func (m *TailDecisionsResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1460,7 +1477,7 @@ func (m *TailDecisionsResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Entry == nil {
 				m.Entry = &DecisionEntry{}
 			}
-			if err := m.Entry.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Entry.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

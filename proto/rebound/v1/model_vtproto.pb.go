@@ -15,6 +15,7 @@ import (
 	timestamppb1 "google.golang.org/protobuf/types/known/timestamppb"
 	io "io"
 	math "math"
+	unsafe "unsafe"
 )
 
 const (
@@ -1915,7 +1916,7 @@ func (m *GetModelDriftResponse) SizeVT() (n int) {
 	return n
 }
 
-func (m *Model) UnmarshalVT(dAtA []byte) error {
+func (m *Model) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1974,7 +1975,11 @@ func (m *Model) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Outcome = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Outcome = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -2006,7 +2011,11 @@ func (m *Model) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Digest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Digest = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -2038,7 +2047,11 @@ func (m *Model) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 0 {
@@ -2102,7 +2115,7 @@ func (m *Model) UnmarshalVT(dAtA []byte) error {
 			if m.Since == nil {
 				m.Since = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.Since).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.Since).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2136,7 +2149,11 @@ func (m *Model) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.File = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.File = stringValue
 			iNdEx = postIndex
 		case 8:
 			if wireType != 0 {
@@ -2198,7 +2215,7 @@ func (m *Model) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ModelChange) UnmarshalVT(dAtA []byte) error {
+func (m *ModelChange) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2257,7 +2274,11 @@ func (m *ModelChange) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Digest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Digest = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 0 {
@@ -2340,7 +2361,7 @@ func (m *ModelChange) UnmarshalVT(dAtA []byte) error {
 			if m.Time == nil {
 				m.Time = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.Time).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.Time).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2374,7 +2395,11 @@ func (m *ModelChange) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Actor = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Actor = stringValue
 			iNdEx = postIndex
 		case 7:
 			if wireType != 2 {
@@ -2406,7 +2431,11 @@ func (m *ModelChange) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Reason = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Reason = stringValue
 			iNdEx = postIndex
 		case 8:
 			if wireType != 2 {
@@ -2438,7 +2467,11 @@ func (m *ModelChange) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Displaced = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Displaced = stringValue
 			iNdEx = postIndex
 		case 9:
 			if wireType != 0 {
@@ -2492,7 +2525,7 @@ func (m *ModelChange) UnmarshalVT(dAtA []byte) error {
 			if m.Evidence == nil {
 				m.Evidence = &ModelEvidence{}
 			}
-			if err := m.Evidence.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Evidence.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2537,7 +2570,7 @@ func (m *ModelChange) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Estimate) UnmarshalVT(dAtA []byte) error {
+func (m *Estimate) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2621,7 +2654,7 @@ func (m *Estimate) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ModelEvidence) UnmarshalVT(dAtA []byte) error {
+func (m *ModelEvidence) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2682,7 +2715,7 @@ func (m *ModelEvidence) UnmarshalVT(dAtA []byte) error {
 			if m.From == nil {
 				m.From = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.From).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.From).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2718,7 +2751,7 @@ func (m *ModelEvidence) UnmarshalVT(dAtA []byte) error {
 			if m.To == nil {
 				m.To = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.To).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.To).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2754,7 +2787,7 @@ func (m *ModelEvidence) UnmarshalVT(dAtA []byte) error {
 			if m.Window == nil {
 				m.Window = &durationpb1.Duration{}
 			}
-			if err := (*durationpb.Duration)(m.Window).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*durationpb.Duration)(m.Window).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2807,7 +2840,11 @@ func (m *ModelEvidence) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Against = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Against = stringValue
 			iNdEx = postIndex
 		case 6:
 			if wireType != 2 {
@@ -2841,7 +2878,7 @@ func (m *ModelEvidence) UnmarshalVT(dAtA []byte) error {
 			if m.Gain == nil {
 				m.Gain = &Estimate{}
 			}
-			if err := m.Gain.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Gain.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2877,7 +2914,7 @@ func (m *ModelEvidence) UnmarshalVT(dAtA []byte) error {
 			if m.Covered == nil {
 				m.Covered = &Estimate{}
 			}
-			if err := m.Covered.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Covered.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2913,7 +2950,7 @@ func (m *ModelEvidence) UnmarshalVT(dAtA []byte) error {
 			if m.Calibration == nil {
 				m.Calibration = &ModelCalibration{}
 			}
-			if err := m.Calibration.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Calibration.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2947,7 +2984,7 @@ func (m *ModelEvidence) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Inputs = append(m.Inputs, &ModelShift{})
-			if err := m.Inputs[len(m.Inputs)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Inputs[len(m.Inputs)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2981,7 +3018,7 @@ func (m *ModelEvidence) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Scores = append(m.Scores, &ModelShift{})
-			if err := m.Scores[len(m.Scores)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Scores[len(m.Scores)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -3007,7 +3044,7 @@ func (m *ModelEvidence) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ModelCalibration) UnmarshalVT(dAtA []byte) error {
+func (m *ModelCalibration) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3108,7 +3145,11 @@ func (m *ModelCalibration) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Words = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Words = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -3132,7 +3173,7 @@ func (m *ModelCalibration) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ModelShift) UnmarshalVT(dAtA []byte) error {
+func (m *ModelShift) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3191,7 +3232,11 @@ func (m *ModelShift) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 1 {
@@ -3245,7 +3290,11 @@ func (m *ModelShift) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Level = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Level = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -3269,7 +3318,7 @@ func (m *ModelShift) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *RegisterModelRequest) UnmarshalVT(dAtA []byte) error {
+func (m *RegisterModelRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3328,7 +3377,11 @@ func (m *RegisterModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.RequestId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.RequestId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -3360,7 +3413,11 @@ func (m *RegisterModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Outcome = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Outcome = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -3392,7 +3449,11 @@ func (m *RegisterModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.File = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.File = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -3424,7 +3485,11 @@ func (m *RegisterModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 5:
 			if wireType != 2 {
@@ -3456,7 +3521,11 @@ func (m *RegisterModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Actor = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Actor = stringValue
 			iNdEx = postIndex
 		case 6:
 			if wireType != 2 {
@@ -3487,10 +3556,7 @@ func (m *RegisterModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Chunk = append(m.Chunk[:0], dAtA[iNdEx:postIndex]...)
-			if m.Chunk == nil {
-				m.Chunk = []byte{}
-			}
+			m.Chunk = dAtA[iNdEx:postIndex]
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -3514,7 +3580,7 @@ func (m *RegisterModelRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *RegisterModelResponse) UnmarshalVT(dAtA []byte) error {
+func (m *RegisterModelResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3575,7 +3641,7 @@ func (m *RegisterModelResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Model == nil {
 				m.Model = &Model{}
 			}
-			if err := m.Model.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Model.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -3601,7 +3667,7 @@ func (m *RegisterModelResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ListModelsRequest) UnmarshalVT(dAtA []byte) error {
+func (m *ListModelsRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3660,7 +3726,11 @@ func (m *ListModelsRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Outcome = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Outcome = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 0 {
@@ -3711,7 +3781,11 @@ func (m *ListModelsRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.PageToken = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.PageToken = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -3735,7 +3809,7 @@ func (m *ListModelsRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ListModelsResponse) UnmarshalVT(dAtA []byte) error {
+func (m *ListModelsResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3794,7 +3868,7 @@ func (m *ListModelsResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Models = append(m.Models, &Model{})
-			if err := m.Models[len(m.Models)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Models[len(m.Models)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -3828,7 +3902,11 @@ func (m *ListModelsResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.NextPageToken = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.NextPageToken = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -3852,7 +3930,7 @@ func (m *ListModelsResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *GetModelRequest) UnmarshalVT(dAtA []byte) error {
+func (m *GetModelRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3911,7 +3989,11 @@ func (m *GetModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Outcome = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Outcome = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -3943,7 +4025,11 @@ func (m *GetModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Digest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Digest = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -3967,7 +4053,7 @@ func (m *GetModelRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *GetModelResponse) UnmarshalVT(dAtA []byte) error {
+func (m *GetModelResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -4028,7 +4114,7 @@ func (m *GetModelResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Model == nil {
 				m.Model = &Model{}
 			}
-			if err := m.Model.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Model.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4062,7 +4148,7 @@ func (m *GetModelResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Career = append(m.Career, &ModelChange{})
-			if err := m.Career[len(m.Career)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Career[len(m.Career)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4096,7 +4182,11 @@ func (m *GetModelResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.CardJson = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.CardJson = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -4120,7 +4210,7 @@ func (m *GetModelResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *EvaluateModelRequest) UnmarshalVT(dAtA []byte) error {
+func (m *EvaluateModelRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -4179,7 +4269,11 @@ func (m *EvaluateModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Outcome = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Outcome = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -4211,7 +4305,11 @@ func (m *EvaluateModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Digest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Digest = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -4235,7 +4333,7 @@ func (m *EvaluateModelRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *EvaluateModelResponse) UnmarshalVT(dAtA []byte) error {
+func (m *EvaluateModelResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -4315,7 +4413,7 @@ func (m *EvaluateModelResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Evidence == nil {
 				m.Evidence = &ModelEvidence{}
 			}
-			if err := m.Evidence.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Evidence.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4341,7 +4439,7 @@ func (m *EvaluateModelResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *PromoteModelRequest) UnmarshalVT(dAtA []byte) error {
+func (m *PromoteModelRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -4400,7 +4498,11 @@ func (m *PromoteModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.RequestId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.RequestId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -4432,7 +4534,11 @@ func (m *PromoteModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Outcome = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Outcome = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -4464,7 +4570,11 @@ func (m *PromoteModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Digest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Digest = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 0 {
@@ -4545,7 +4655,11 @@ func (m *PromoteModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Actor = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Actor = stringValue
 			iNdEx = postIndex
 		case 8:
 			if wireType != 2 {
@@ -4577,7 +4691,11 @@ func (m *PromoteModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Reason = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Reason = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -4601,7 +4719,7 @@ func (m *PromoteModelRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *PromoteModelResponse) UnmarshalVT(dAtA []byte) error {
+func (m *PromoteModelResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -4681,7 +4799,7 @@ func (m *PromoteModelResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Model == nil {
 				m.Model = &Model{}
 			}
-			if err := m.Model.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Model.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4717,7 +4835,7 @@ func (m *PromoteModelResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Change == nil {
 				m.Change = &ModelChange{}
 			}
-			if err := m.Change.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Change.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4743,7 +4861,7 @@ func (m *PromoteModelResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *RollbackModelRequest) UnmarshalVT(dAtA []byte) error {
+func (m *RollbackModelRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -4802,7 +4920,11 @@ func (m *RollbackModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.RequestId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.RequestId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -4834,7 +4956,11 @@ func (m *RollbackModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Outcome = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Outcome = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 0 {
@@ -4885,7 +5011,11 @@ func (m *RollbackModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Actor = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Actor = stringValue
 			iNdEx = postIndex
 		case 5:
 			if wireType != 2 {
@@ -4917,7 +5047,11 @@ func (m *RollbackModelRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Reason = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Reason = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -4941,7 +5075,7 @@ func (m *RollbackModelRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *RollbackModelResponse) UnmarshalVT(dAtA []byte) error {
+func (m *RollbackModelResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -5002,7 +5136,7 @@ func (m *RollbackModelResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Model == nil {
 				m.Model = &Model{}
 			}
-			if err := m.Model.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Model.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5038,7 +5172,7 @@ func (m *RollbackModelResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Change == nil {
 				m.Change = &ModelChange{}
 			}
-			if err := m.Change.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Change.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5064,7 +5198,7 @@ func (m *RollbackModelResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *GetModelDriftRequest) UnmarshalVT(dAtA []byte) error {
+func (m *GetModelDriftRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -5123,7 +5257,11 @@ func (m *GetModelDriftRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Outcome = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Outcome = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -5155,7 +5293,11 @@ func (m *GetModelDriftRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Digest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Digest = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -5179,7 +5321,7 @@ func (m *GetModelDriftRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *GetModelDriftResponse) UnmarshalVT(dAtA []byte) error {
+func (m *GetModelDriftResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -5240,7 +5382,7 @@ func (m *GetModelDriftResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Model == nil {
 				m.Model = &Model{}
 			}
-			if err := m.Model.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Model.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5276,7 +5418,7 @@ func (m *GetModelDriftResponse) UnmarshalVT(dAtA []byte) error {
 			if m.From == nil {
 				m.From = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.From).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.From).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5312,7 +5454,7 @@ func (m *GetModelDriftResponse) UnmarshalVT(dAtA []byte) error {
 			if m.To == nil {
 				m.To = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.To).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.To).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5365,7 +5507,7 @@ func (m *GetModelDriftResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Inputs = append(m.Inputs, &ModelShift{})
-			if err := m.Inputs[len(m.Inputs)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Inputs[len(m.Inputs)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5399,7 +5541,7 @@ func (m *GetModelDriftResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Scores = append(m.Scores, &ModelShift{})
-			if err := m.Scores[len(m.Scores)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Scores[len(m.Scores)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5435,7 +5577,7 @@ func (m *GetModelDriftResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Calibration == nil {
 				m.Calibration = &ModelCalibration{}
 			}
-			if err := m.Calibration.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Calibration.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

@@ -11,6 +11,7 @@ import (
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb1 "google.golang.org/protobuf/types/known/timestamppb"
 	io "io"
+	unsafe "unsafe"
 )
 
 const (
@@ -1247,7 +1248,7 @@ func (m *EffectiveValue) SizeVT() (n int) {
 	return n
 }
 
-func (m *Bundle) UnmarshalVT(dAtA []byte) error {
+func (m *Bundle) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1306,7 +1307,7 @@ func (m *Bundle) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Files = append(m.Files, &BundleFile{})
-			if err := m.Files[len(m.Files)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Files[len(m.Files)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1332,7 +1333,7 @@ func (m *Bundle) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *BundleFile) UnmarshalVT(dAtA []byte) error {
+func (m *BundleFile) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1391,7 +1392,11 @@ func (m *BundleFile) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Path = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Path = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -1422,10 +1427,7 @@ func (m *BundleFile) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Content = append(m.Content[:0], dAtA[iNdEx:postIndex]...)
-			if m.Content == nil {
-				m.Content = []byte{}
-			}
+			m.Content = dAtA[iNdEx:postIndex]
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1449,7 +1451,7 @@ func (m *BundleFile) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Diagnostic) UnmarshalVT(dAtA []byte) error {
+func (m *Diagnostic) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1527,7 +1529,11 @@ func (m *Diagnostic) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Code = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Code = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -1559,7 +1565,11 @@ func (m *Diagnostic) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Message = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Message = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -1593,7 +1603,7 @@ func (m *Diagnostic) UnmarshalVT(dAtA []byte) error {
 			if m.Position == nil {
 				m.Position = &SourcePosition{}
 			}
-			if err := m.Position.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Position.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1646,7 +1656,11 @@ func (m *Diagnostic) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Snippet = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Snippet = stringValue
 			iNdEx = postIndex
 		case 7:
 			if wireType != 2 {
@@ -1678,7 +1692,11 @@ func (m *Diagnostic) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Expected = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Expected = stringValue
 			iNdEx = postIndex
 		case 8:
 			if wireType != 2 {
@@ -1710,7 +1728,11 @@ func (m *Diagnostic) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Nearest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Nearest = stringValue
 			iNdEx = postIndex
 		case 9:
 			if wireType != 2 {
@@ -1742,7 +1764,11 @@ func (m *Diagnostic) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Help = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Help = stringValue
 			iNdEx = postIndex
 		case 10:
 			if wireType != 2 {
@@ -1774,7 +1800,7 @@ func (m *Diagnostic) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Related = append(m.Related, &RelatedPosition{})
-			if err := m.Related[len(m.Related)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Related[len(m.Related)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1800,7 +1826,7 @@ func (m *Diagnostic) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *SourcePosition) UnmarshalVT(dAtA []byte) error {
+func (m *SourcePosition) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1859,7 +1885,11 @@ func (m *SourcePosition) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.File = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.File = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 0 {
@@ -1921,7 +1951,7 @@ func (m *SourcePosition) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *RelatedPosition) UnmarshalVT(dAtA []byte) error {
+func (m *RelatedPosition) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1982,7 +2012,7 @@ func (m *RelatedPosition) UnmarshalVT(dAtA []byte) error {
 			if m.Position == nil {
 				m.Position = &SourcePosition{}
 			}
-			if err := m.Position.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Position.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2016,7 +2046,11 @@ func (m *RelatedPosition) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Message = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Message = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -2040,7 +2074,7 @@ func (m *RelatedPosition) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ValidateBundleRequest) UnmarshalVT(dAtA []byte) error {
+func (m *ValidateBundleRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2101,7 +2135,7 @@ func (m *ValidateBundleRequest) UnmarshalVT(dAtA []byte) error {
 			if m.Bundle == nil {
 				m.Bundle = &Bundle{}
 			}
-			if err := m.Bundle.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Bundle.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2127,7 +2161,7 @@ func (m *ValidateBundleRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ValidateBundleResponse) UnmarshalVT(dAtA []byte) error {
+func (m *ValidateBundleResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2206,7 +2240,11 @@ func (m *ValidateBundleResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Digest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Digest = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -2238,7 +2276,7 @@ func (m *ValidateBundleResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Diagnostics = append(m.Diagnostics, &Diagnostic{})
-			if err := m.Diagnostics[len(m.Diagnostics)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Diagnostics[len(m.Diagnostics)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2264,7 +2302,7 @@ func (m *ValidateBundleResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *BundleStatus) UnmarshalVT(dAtA []byte) error {
+func (m *BundleStatus) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2323,7 +2361,11 @@ func (m *BundleStatus) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Digest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Digest = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -2355,7 +2397,11 @@ func (m *BundleStatus) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 0 {
@@ -2427,7 +2473,7 @@ func (m *BundleStatus) UnmarshalVT(dAtA []byte) error {
 			if m.ActivatedAt == nil {
 				m.ActivatedAt = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.ActivatedAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.ActivatedAt).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2472,7 +2518,7 @@ func (m *BundleStatus) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ActivateBundleRequest) UnmarshalVT(dAtA []byte) error {
+func (m *ActivateBundleRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2531,7 +2577,11 @@ func (m *ActivateBundleRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.RequestId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.RequestId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -2565,7 +2615,7 @@ func (m *ActivateBundleRequest) UnmarshalVT(dAtA []byte) error {
 			if m.Bundle == nil {
 				m.Bundle = &Bundle{}
 			}
-			if err := m.Bundle.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Bundle.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2599,7 +2649,11 @@ func (m *ActivateBundleRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.ExpectedDigest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.ExpectedDigest = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -2623,7 +2677,7 @@ func (m *ActivateBundleRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ActivateBundleResponse) UnmarshalVT(dAtA []byte) error {
+func (m *ActivateBundleResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2684,7 +2738,7 @@ func (m *ActivateBundleResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Status == nil {
 				m.Status = &BundleStatus{}
 			}
-			if err := m.Status.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Status.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2718,7 +2772,11 @@ func (m *ActivateBundleResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.PreviousDigest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.PreviousDigest = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -2750,7 +2808,7 @@ func (m *ActivateBundleResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Diagnostics = append(m.Diagnostics, &Diagnostic{})
-			if err := m.Diagnostics[len(m.Diagnostics)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Diagnostics[len(m.Diagnostics)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2776,7 +2834,7 @@ func (m *ActivateBundleResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *RollbackBundleRequest) UnmarshalVT(dAtA []byte) error {
+func (m *RollbackBundleRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2835,7 +2893,11 @@ func (m *RollbackBundleRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.RequestId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.RequestId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -2867,7 +2929,11 @@ func (m *RollbackBundleRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.ExpectedDigest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.ExpectedDigest = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -2899,7 +2965,11 @@ func (m *RollbackBundleRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Digest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Digest = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -2923,7 +2993,7 @@ func (m *RollbackBundleRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *RollbackBundleResponse) UnmarshalVT(dAtA []byte) error {
+func (m *RollbackBundleResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2984,7 +3054,7 @@ func (m *RollbackBundleResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Status == nil {
 				m.Status = &BundleStatus{}
 			}
-			if err := m.Status.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Status.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -3018,7 +3088,11 @@ func (m *RollbackBundleResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.PreviousDigest = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.PreviousDigest = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -3042,7 +3116,7 @@ func (m *RollbackBundleResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *GetEffectivePolicyRequest) UnmarshalVT(dAtA []byte) error {
+func (m *GetEffectivePolicyRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3101,7 +3175,11 @@ func (m *GetEffectivePolicyRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Scope = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Scope = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -3125,7 +3203,7 @@ func (m *GetEffectivePolicyRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *GetEffectivePolicyResponse) UnmarshalVT(dAtA []byte) error {
+func (m *GetEffectivePolicyResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3186,7 +3264,7 @@ func (m *GetEffectivePolicyResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Status == nil {
 				m.Status = &BundleStatus{}
 			}
-			if err := m.Status.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Status.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -3220,7 +3298,11 @@ func (m *GetEffectivePolicyResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.ScopeChain = append(m.ScopeChain, string(dAtA[iNdEx:postIndex]))
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.ScopeChain = append(m.ScopeChain, stringValue)
 			iNdEx = postIndex
 		case 3:
 			if wireType != 0 {
@@ -3272,7 +3354,7 @@ func (m *GetEffectivePolicyResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Values = append(m.Values, &EffectiveValue{})
-			if err := m.Values[len(m.Values)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Values[len(m.Values)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -3298,7 +3380,7 @@ func (m *GetEffectivePolicyResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *EffectiveValue) UnmarshalVT(dAtA []byte) error {
+func (m *EffectiveValue) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -3357,7 +3439,11 @@ func (m *EffectiveValue) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Path = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Path = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -3389,7 +3475,11 @@ func (m *EffectiveValue) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Value = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Value = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -3421,7 +3511,11 @@ func (m *EffectiveValue) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Scope = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Scope = stringValue
 			iNdEx = postIndex
 		case 4:
 			if wireType != 2 {
@@ -3453,7 +3547,11 @@ func (m *EffectiveValue) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.File = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.File = stringValue
 			iNdEx = postIndex
 		case 5:
 			if wireType != 0 {

@@ -13,6 +13,7 @@ import (
 	timestamppb1 "google.golang.org/protobuf/types/known/timestamppb"
 	io "io"
 	math "math"
+	unsafe "unsafe"
 )
 
 const (
@@ -1106,7 +1107,7 @@ func (m *EraseProfileResponse) SizeVT() (n int) {
 	return n
 }
 
-func (m *Profile) UnmarshalVT(dAtA []byte) error {
+func (m *Profile) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1167,7 +1168,7 @@ func (m *Profile) UnmarshalVT(dAtA []byte) error {
 			if m.CustomerId == nil {
 				m.CustomerId = &CustomerId{}
 			}
-			if err := m.CustomerId.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.CustomerId.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1220,7 +1221,7 @@ func (m *Profile) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Features = append(m.Features, &ProfileFeature{})
-			if err := m.Features[len(m.Features)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Features[len(m.Features)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1256,7 +1257,7 @@ func (m *Profile) UnmarshalVT(dAtA []byte) error {
 			if m.LastEventAt == nil {
 				m.LastEventAt = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.LastEventAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.LastEventAt).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1282,7 +1283,7 @@ func (m *Profile) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ProfileFeature) UnmarshalVT(dAtA []byte) error {
+func (m *ProfileFeature) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1341,7 +1342,11 @@ func (m *ProfileFeature) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 1 {
@@ -1405,7 +1410,11 @@ func (m *ProfileFeature) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Value = &ProfileFeature_Text{Text: string(dAtA[iNdEx:postIndex])}
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Value = &ProfileFeature_Text{Text: stringValue}
 			iNdEx = postIndex
 		case 5:
 			if wireType != 2 {
@@ -1437,12 +1446,12 @@ func (m *ProfileFeature) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Value.(*ProfileFeature_Texts); ok {
-				if err := oneof.Texts.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Texts.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &TextList{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Value = &ProfileFeature_Texts{Texts: v}
@@ -1499,7 +1508,11 @@ func (m *ProfileFeature) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Unit = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Unit = stringValue
 			iNdEx = postIndex
 		case 8:
 			if wireType != 0 {
@@ -1543,7 +1556,7 @@ func (m *ProfileFeature) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *GetProfileRequest) UnmarshalVT(dAtA []byte) error {
+func (m *GetProfileRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1604,7 +1617,7 @@ func (m *GetProfileRequest) UnmarshalVT(dAtA []byte) error {
 			if m.CustomerId == nil {
 				m.CustomerId = &CustomerId{}
 			}
-			if err := m.CustomerId.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.CustomerId.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1640,7 +1653,7 @@ func (m *GetProfileRequest) UnmarshalVT(dAtA []byte) error {
 			if m.AsOf == nil {
 				m.AsOf = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.AsOf).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.AsOf).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1666,7 +1679,7 @@ func (m *GetProfileRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *GetProfileResponse) UnmarshalVT(dAtA []byte) error {
+func (m *GetProfileResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1727,7 +1740,7 @@ func (m *GetProfileResponse) UnmarshalVT(dAtA []byte) error {
 			if m.Profile == nil {
 				m.Profile = &Profile{}
 			}
-			if err := m.Profile.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Profile.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1753,7 +1766,7 @@ func (m *GetProfileResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *DeclaredAttributes) UnmarshalVT(dAtA []byte) error {
+func (m *DeclaredAttributes) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1814,7 +1827,7 @@ func (m *DeclaredAttributes) UnmarshalVT(dAtA []byte) error {
 			if m.CustomerId == nil {
 				m.CustomerId = &CustomerId{}
 			}
-			if err := m.CustomerId.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.CustomerId.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1869,7 +1882,11 @@ func (m *DeclaredAttributes) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			s := string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			s := stringValue
 			m.LoyaltyTier = &s
 			iNdEx = postIndex
 		case 4:
@@ -1921,7 +1938,11 @@ func (m *DeclaredAttributes) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			s := string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			s := stringValue
 			m.Household = &s
 			iNdEx = postIndex
 		default:
@@ -1946,7 +1967,7 @@ func (m *DeclaredAttributes) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *PutProfilesRequest) UnmarshalVT(dAtA []byte) error {
+func (m *PutProfilesRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2005,7 +2026,11 @@ func (m *PutProfilesRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.RequestId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.RequestId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -2037,7 +2062,7 @@ func (m *PutProfilesRequest) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Profiles = append(m.Profiles, &DeclaredAttributes{})
-			if err := m.Profiles[len(m.Profiles)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Profiles[len(m.Profiles)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2073,7 +2098,7 @@ func (m *PutProfilesRequest) UnmarshalVT(dAtA []byte) error {
 			if m.Time == nil {
 				m.Time = &timestamppb1.Timestamp{}
 			}
-			if err := (*timestamppb.Timestamp)(m.Time).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb.Timestamp)(m.Time).UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2099,7 +2124,7 @@ func (m *PutProfilesRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *PutProfilesResponse) UnmarshalVT(dAtA []byte) error {
+func (m *PutProfilesResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2158,7 +2183,7 @@ func (m *PutProfilesResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Results = append(m.Results, &EventResult{})
-			if err := m.Results[len(m.Results)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Results[len(m.Results)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2203,7 +2228,7 @@ func (m *PutProfilesResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ExportProfileRequest) UnmarshalVT(dAtA []byte) error {
+func (m *ExportProfileRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2264,7 +2289,7 @@ func (m *ExportProfileRequest) UnmarshalVT(dAtA []byte) error {
 			if m.CustomerId == nil {
 				m.CustomerId = &CustomerId{}
 			}
-			if err := m.CustomerId.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.CustomerId.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2290,7 +2315,7 @@ func (m *ExportProfileRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ExportProfileResponse) UnmarshalVT(dAtA []byte) error {
+func (m *ExportProfileResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2349,12 +2374,12 @@ func (m *ExportProfileResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Item.(*ExportProfileResponse_Profile); ok {
-				if err := oneof.Profile.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Profile.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &Profile{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Item = &ExportProfileResponse_Profile{Profile: v}
@@ -2390,12 +2415,12 @@ func (m *ExportProfileResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Item.(*ExportProfileResponse_Event); ok {
-				if err := oneof.Event.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Event.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &Event{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Item = &ExportProfileResponse_Event{Event: v}
@@ -2431,12 +2456,12 @@ func (m *ExportProfileResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Item.(*ExportProfileResponse_Decision); ok {
-				if err := oneof.Decision.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Decision.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &DecisionEntry{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Item = &ExportProfileResponse_Decision{Decision: v}
@@ -2472,12 +2497,12 @@ func (m *ExportProfileResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Item.(*ExportProfileResponse_Attributes); ok {
-				if err := oneof.Attributes.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Attributes.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &DeclaredAttributes{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Item = &ExportProfileResponse_Attributes{Attributes: v}
@@ -2505,7 +2530,7 @@ func (m *ExportProfileResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *EraseProfileRequest) UnmarshalVT(dAtA []byte) error {
+func (m *EraseProfileRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -2564,7 +2589,11 @@ func (m *EraseProfileRequest) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.RequestId = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.RequestId = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -2598,7 +2627,7 @@ func (m *EraseProfileRequest) UnmarshalVT(dAtA []byte) error {
 			if m.CustomerId == nil {
 				m.CustomerId = &CustomerId{}
 			}
-			if err := m.CustomerId.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.CustomerId.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2624,7 +2653,7 @@ func (m *EraseProfileRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *EraseProfileResponse) UnmarshalVT(dAtA []byte) error {
+func (m *EraseProfileResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {

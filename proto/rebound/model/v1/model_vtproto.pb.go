@@ -11,6 +11,7 @@ import (
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	io "io"
 	math "math"
+	unsafe "unsafe"
 )
 
 const (
@@ -514,7 +515,7 @@ func (m *Score) SizeVT() (n int) {
 	return n
 }
 
-func (m *DescribeRequest) UnmarshalVT(dAtA []byte) error {
+func (m *DescribeRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -565,7 +566,7 @@ func (m *DescribeRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *DescribeResponse) UnmarshalVT(dAtA []byte) error {
+func (m *DescribeResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -624,7 +625,11 @@ func (m *DescribeResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Outcome = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Outcome = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -656,7 +661,11 @@ func (m *DescribeResponse) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Unit = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Unit = stringValue
 			iNdEx = postIndex
 		case 3:
 			if wireType != 2 {
@@ -688,7 +697,7 @@ func (m *DescribeResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Features = append(m.Features, &Feature{})
-			if err := m.Features[len(m.Features)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Features[len(m.Features)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -722,7 +731,7 @@ func (m *DescribeResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.OfferFeatures = append(m.OfferFeatures, &Feature{})
-			if err := m.OfferFeatures[len(m.OfferFeatures)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.OfferFeatures[len(m.OfferFeatures)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -748,7 +757,7 @@ func (m *DescribeResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Feature) UnmarshalVT(dAtA []byte) error {
+func (m *Feature) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -807,7 +816,11 @@ func (m *Feature) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Name = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Name = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
@@ -839,7 +852,11 @@ func (m *Feature) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Levels = append(m.Levels, string(dAtA[iNdEx:postIndex]))
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Levels = append(m.Levels, stringValue)
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -863,7 +880,7 @@ func (m *Feature) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ScoreRequest) UnmarshalVT(dAtA []byte) error {
+func (m *ScoreRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -976,7 +993,7 @@ func (m *ScoreRequest) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Candidates = append(m.Candidates, &Candidate{})
-			if err := m.Candidates[len(m.Candidates)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Candidates[len(m.Candidates)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1002,7 +1019,7 @@ func (m *ScoreRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Candidate) UnmarshalVT(dAtA []byte) error {
+func (m *Candidate) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1061,7 +1078,11 @@ func (m *Candidate) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Offer = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Offer = stringValue
 			iNdEx = postIndex
 		case 2:
 			if wireType == 1 {
@@ -1139,7 +1160,7 @@ func (m *Candidate) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *ScoreResponse) UnmarshalVT(dAtA []byte) error {
+func (m *ScoreResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -1198,7 +1219,7 @@ func (m *ScoreResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Scores = append(m.Scores, &Score{})
-			if err := m.Scores[len(m.Scores)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Scores[len(m.Scores)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -1224,7 +1245,7 @@ func (m *ScoreResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Score) UnmarshalVT(dAtA []byte) error {
+func (m *Score) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
