@@ -5,13 +5,14 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/rebound-engine/rebound/models"
 )
 
 // onnxOp computes a node's outputs from its inputs; an optional input that is
 // left out is nil.
-type onnxOp func(in []*tensor) ([]*tensor, error)
+type onnxOp func(a *arena, in []*tensor) ([]*tensor, error)
 
 // onnxStep is one node of the graph over numbered values.
 type onnxStep struct {
@@ -26,8 +27,10 @@ type onnxProgram struct {
 	outputs []int
 	values  []*tensor // constants at their number
 	steps   []onnxStep
+	most    int      // inputs of a step
 	widths  []int    // values per output
 	levels  []string // strings that inputs and labels can be
+	scratch sync.Pool
 }
 
 // onnxInput is one graph input and the features that fill it.
@@ -52,7 +55,7 @@ func readONNX(data []byte) (*Model, error) {
 	if len(m.nodes) > maxSteps {
 		return nil, fmt.Errorf("%w: ONNX graph of %d nodes", ErrUnsupported, len(m.nodes))
 	}
-	b := onnxBuilder{model: m, program: &onnxProgram{}, number: map[string]int{}}
+	b := onnxBuilder{model: m, program: &onnxProgram{scratch: sync.Pool{New: func() any { return &arena{} }}}, number: map[string]int{}}
 	features, err := b.build()
 	if err != nil {
 		return nil, err
@@ -209,6 +212,7 @@ func (b *onnxBuilder) node(n *onnxNode) error {
 		b.made[v] = true
 		s.out = append(s.out, v)
 	}
+	b.program.most = max(b.program.most, len(s.in))
 	b.program.steps = append(b.program.steps, s)
 	return nil
 }
@@ -218,7 +222,7 @@ func (b *onnxBuilder) node(n *onnxNode) error {
 func (b *onnxBuilder) trial(features int) ([]string, error) {
 	p := b.program
 	b.onTrial = true
-	values, err := p.run(make([]float64, features))
+	values, err := p.run(&arena{}, make([]float64, features))
 	b.onTrial = false
 	if err != nil {
 		return nil, err
@@ -238,13 +242,13 @@ func (b *onnxBuilder) trial(features int) ([]string, error) {
 // maxWork bounds the values computed for one row over all nodes.
 const maxWork = 1 << 20
 
-func (p *onnxProgram) run(row []float64) ([]*tensor, error) {
-	values := slices.Clone(p.values)
+func (p *onnxProgram) run(a *arena, row []float64) ([]*tensor, error) {
+	values := a.list(p.values...)
 	for _, in := range p.inputs {
-		values[in.value] = p.input(in, row[in.first:in.first+in.width])
+		values[in.value] = p.input(a, in, row[in.first:in.first+in.width])
 	}
 	work := 0
-	var in []*tensor
+	in := a.lists.take(p.most)
 	for _, s := range p.steps {
 		in = in[:0]
 		for _, v := range s.in {
@@ -254,7 +258,7 @@ func (p *onnxProgram) run(row []float64) ([]*tensor, error) {
 				in = append(in, values[v])
 			}
 		}
-		out, err := s.run(in)
+		out, err := s.run(a, in)
 		if err != nil {
 			return nil, fmt.Errorf("ONNX %s: %w", s.name, err)
 		}
@@ -274,14 +278,18 @@ func (p *onnxProgram) run(row []float64) ([]*tensor, error) {
 	return values, nil
 }
 
-func (p *onnxProgram) input(in onnxInput, row []float64) *tensor {
-	t := &tensor{elem: in.elem, shape: in.shape}
-	for _, v := range row {
-		if in.elem == elemString {
-			t.text = append(t.text, p.level(v))
-		} else {
-			t.num = append(t.num, in.elem.round(v))
+func (p *onnxProgram) input(a *arena, in onnxInput, row []float64) *tensor {
+	t := a.header(in.elem, in.shape)
+	if in.elem == elemString {
+		t.text = a.texts.take(len(row))
+		for i, v := range row {
+			t.text[i] = p.level(v)
 		}
+		return t
+	}
+	t.num = a.numbers.take(len(row))
+	for i, v := range row {
+		t.num[i] = in.elem.round(v)
 	}
 	return t
 }
@@ -300,7 +308,10 @@ func (p *onnxProgram) rawOutputs() int { return 0 }
 func (p *onnxProgram) raw(_, _ []float64) error { return ErrNotProvided }
 
 func (p *onnxProgram) predict(row, out []float64) error {
-	values, err := p.run(row)
+	a := p.scratch.Get().(*arena)
+	defer p.scratch.Put(a)
+	a.reset()
+	values, err := p.run(a, row)
 	if err != nil {
 		return err
 	}

@@ -23,28 +23,32 @@ func labelsOf(n *onnxNode, ints string) (onnxLabels, error) {
 func (l onnxLabels) len() int { return max(len(l.num), len(l.text)) }
 
 // tensor holds the label of each row.
-func (l onnxLabels) tensor(classes []int) *tensor {
-	t := &tensor{elem: elemInt64, shape: []int{len(classes)}}
+func (l onnxLabels) tensor(a *arena, classes []int) (*tensor, error) {
+	elem := elemInt64
 	if len(l.text) > 0 {
-		t.elem = elemString
+		elem = elemString
 	}
-	for _, k := range classes {
-		if t.elem == elemString {
-			t.text = append(t.text, l.text[k])
+	t, err := a.newTensor(elem, len(classes))
+	if err != nil {
+		return nil, err
+	}
+	for i, k := range classes {
+		if elem == elemString {
+			t.text[i] = l.text[k]
 		} else {
-			t.num = append(t.num, l.num[k])
+			t.num[i] = l.num[k]
 		}
 	}
-	return t
+	return t, nil
 }
 
 // linear computes x*coefficients' + intercepts for one row.
-func linear(row, coefficients, intercepts []float64, targets int) ([]float64, error) {
+func (a *arena) linear(row, coefficients, intercepts []float64, targets int) ([]float64, error) {
 	if targets*len(row) != len(coefficients) || (len(intercepts) != targets && len(intercepts) != 0) {
 		return nil, fmt.Errorf("%w: %d coefficients and %d intercepts for %d targets of %d inputs", ErrCorrupt,
 			len(coefficients), len(intercepts), targets, len(row))
 	}
-	scores := make([]float64, targets)
+	scores := a.numbers.take(targets)
 	for k := range scores {
 		sum := 0.0
 		for i, v := range row {
@@ -67,24 +71,24 @@ func buildLinearRegressor(n *onnxNode) (onnxOp, error) {
 	if targets < 1 || targets > maxElements {
 		return nil, fmt.Errorf("%w: %d targets", ErrCorrupt, targets)
 	}
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		if err := in[0].numeric(); err != nil {
 			return nil, err
 		}
 		rows, width := in[0].rows()
-		out, err := newTensor(elemFloat, rows, targets)
+		out, err := a.newTensor(elemFloat, rows, targets)
 		if err != nil {
 			return nil, err
 		}
 		for i := range rows {
-			scores, err := linear(in[0].num[i*width:(i+1)*width], coefficients, intercepts, targets)
+			scores, err := a.linear(in[0].num[i*width:(i+1)*width], coefficients, intercepts, targets)
 			if err != nil {
 				return nil, err
 			}
 			transform.apply(scores)
 			copy(out.num[i*targets:], scores)
 		}
-		return []*tensor{out}, nil
+		return a.list(out), nil
 	}, nil
 }
 
@@ -103,25 +107,26 @@ func buildLinearClassifier(n *onnxNode) (onnxOp, error) {
 	if targets != classes && (targets != 1 || classes != 2) || classes < 2 {
 		return nil, fmt.Errorf("%w: LinearClassifier with %d scores for %d labels", ErrUnsupported, targets, classes)
 	}
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		if err := in[0].numeric(); err != nil {
 			return nil, err
 		}
 		rows, width := in[0].rows()
-		out, err := newTensor(elemFloat, rows, classes)
+		out, err := a.newTensor(elemFloat, rows, classes)
 		if err != nil {
 			return nil, err
 		}
-		best := make([]int, rows)
+		best := a.ints.take(rows)
 		for i := range rows {
-			scores, err := linear(in[0].num[i*width:(i+1)*width], coefficients, intercepts, targets)
+			scores, err := a.linear(in[0].num[i*width:(i+1)*width], coefficients, intercepts, targets)
 			if err != nil {
 				return nil, err
 			}
 			best[i] = linearClass(scores)
-			copy(out.num[i*classes:], classScores(scores, transform))
+			classScores(scores, transform, out.num[i*classes:(i+1)*classes])
 		}
-		return []*tensor{labels.tensor(best), out}, nil
+		t, err := labels.tensor(a, best)
+		return a.list(t, out), err
 	}, nil
 }
 
@@ -132,17 +137,19 @@ func linearClass(scores []float64) int {
 	return max(0, slices.Index(scores, extreme(scores, maxNotNaN)))
 }
 
-// classScores transforms in place; one score stands for the second of two classes.
-func classScores(scores []float64, transform postTransform) []float64 {
+// classScores transforms; one score stands for the second of two classes.
+func classScores(scores []float64, transform postTransform, out []float64) {
 	if len(scores) > 1 {
-		transform.apply(scores)
-		return scores
+		copy(out, scores)
+		transform.apply(out)
+		return
 	}
 	s := scores[0]
 	if transform == "LOGISTIC" {
-		return []float64{elemFloat.round(sigmoid(-s)), elemFloat.round(sigmoid(s))}
+		out[0], out[1] = elemFloat.round(sigmoid(-s)), elemFloat.round(sigmoid(s))
+		return
 	}
-	return []float64{elemFloat.round(1 - s), s}
+	out[0], out[1] = elemFloat.round(1-s), s
 }
 
 // postTransform is what the classical operators do to their scores.
@@ -165,7 +172,7 @@ func (p postTransform) apply(scores []float64) {
 			scores[i] = elemFloat.round(sigmoid(v))
 		}
 	case "SOFTMAX":
-		softmaxStride(slices.Clone(scores), scores, len(scores), 1, elemFloat)
+		softmaxStride(scores, scores, len(scores), 1, elemFloat)
 	case "SOFTMAX_ZERO":
 		softmaxZero(scores)
 	}

@@ -7,53 +7,69 @@ import (
 
 // matMul multiplies matrices; a vector on the right is a column that disappears
 // from the result.
-func matMul(in []*tensor) ([]*tensor, error) {
+func matMul(a *arena, in []*tensor) ([]*tensor, error) {
 	if len(in) < 2 || in[1] == nil {
 		return nil, fmt.Errorf("%w: MatMul of one input", ErrCorrupt)
 	}
 	if len(in[0].shape) != 2 || len(in[1].shape) != 1 {
-		t, err := product(in[0], in[1], false, false)
-		return []*tensor{t}, err
+		t, err := a.product(in[0], in[1], false, false)
+		return a.list(t), err
 	}
-	column := &tensor{elem: in[1].elem, shape: []int{in[1].shape[0], 1}, num: in[1].num}
-	t, err := product(in[0], column, false, false)
+	column := a.header(in[1].elem, a.shape(in[1].shape[0], 1))
+	column.num = in[1].num
+	t, err := a.product(in[0], column, false, false)
 	if err == nil {
 		t.shape = t.shape[:1]
 	}
-	return []*tensor{t}, err
+	return a.list(t), err
 }
 
-// product is a*b for two matrices, each possibly transposed, summed in double
-// and rounded to the type of a.
-func product(a, b *tensor, transA, transB bool) (*tensor, error) {
-	if len(a.shape) != 2 || len(b.shape) != 2 {
-		return nil, fmt.Errorf("%w: product of shapes %v and %v", ErrUnsupported, a.shape, b.shape)
+// product is x*y for two matrices, each possibly transposed, summed in double
+// and rounded to the type of x.
+func (a *arena) product(x, y *tensor, transX, transY bool) (*tensor, error) {
+	if len(x.shape) != 2 || len(y.shape) != 2 {
+		return nil, fmt.Errorf("%w: product of shapes %v and %v", ErrUnsupported, x.shape, y.shape)
 	}
-	if err := a.numericBoth(b); err != nil {
+	if err := x.numericBoth(y); err != nil {
 		return nil, err
 	}
-	n, k, stepN, stepK := matrix(a, transA)
-	kb, m, stepKb, stepM := matrix(b, transB)
-	if k != kb {
-		return nil, fmt.Errorf("%w: product of shapes %v and %v", ErrCorrupt, a.shape, b.shape)
+	n, k, stepN, stepK := matrix(x, transX)
+	ky, m, stepKy, stepM := matrix(y, transY)
+	if k != ky {
+		return nil, fmt.Errorf("%w: product of shapes %v and %v", ErrCorrupt, x.shape, y.shape)
 	}
 	if n > 0 && m > 0 && k > maxWork/(n*m) {
-		return nil, fmt.Errorf("%w: product of shapes %v and %v for one row", ErrUnsupported, a.shape, b.shape)
+		return nil, fmt.Errorf("%w: product of shapes %v and %v for one row", ErrUnsupported, x.shape, y.shape)
 	}
-	out, err := newTensor(a.elem, n, m)
+	out, err := a.newTensor(x.elem, n, m)
 	if err != nil {
 		return nil, err
 	}
 	for i := range n {
-		for j := range m {
-			sum := 0.0
-			for l := range k {
-				sum += a.num[i*stepN+l*stepK] * b.num[l*stepKb+j*stepM]
+		sums := out.num[i*m : (i+1)*m]
+		for l := range k {
+			v := x.num[i*stepN+l*stepK]
+			if stepM == 1 {
+				addScaled(sums, y.num[l*stepKy:l*stepKy+m], v)
+				continue
 			}
-			out.num[i*m+j] = a.elem.round(sum)
+			for j := range sums {
+				sums[j] += v * y.num[l*stepKy+j*stepM]
+			}
+		}
+		for j, sum := range sums {
+			sums[j] = x.elem.round(sum)
 		}
 	}
 	return out, nil
+}
+
+// addScaled adds by*values to sums: one sum does not wait for the other.
+func addScaled(sums, values []float64, by float64) {
+	values = values[:len(sums)]
+	for j, v := range values {
+		sums[j] += by * v
+	}
 }
 
 // matrix is the size of t, transposed or not, and the steps between its rows and columns.
@@ -68,11 +84,11 @@ func matrix(t *tensor, trans bool) (rows, columns, stepRow, stepColumn int) {
 func buildGemm(n *onnxNode) (onnxOp, error) {
 	alpha, beta := n.float("alpha", 1), n.float("beta", 1)
 	transA, transB := n.int("transA", 0) != 0, n.int("transB", 0) != 0
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		if len(in) < 2 || in[1] == nil {
 			return nil, fmt.Errorf("%w: Gemm of one input", ErrCorrupt)
 		}
-		t, err := product(in[0], in[1], transA, transB)
+		t, err := a.product(in[0], in[1], transA, transB)
 		if err != nil {
 			return nil, err
 		}
@@ -80,9 +96,9 @@ func buildGemm(n *onnxNode) (onnxOp, error) {
 			t.num[i] = t.elem.round(alpha * v)
 		}
 		if len(in) > 2 && in[2] != nil {
-			t, err = elementwise(t.elem, t, in[2], func(x, y float64) float64 { return x + beta*y })
+			t, err = a.elementwise(t.elem, t, in[2], func(x, y float64) float64 { return x + beta*y })
 		}
-		return []*tensor{t}, err
+		return a.list(t), err
 	}, nil
 }
 
@@ -93,7 +109,7 @@ func buildSoftmax(n *onnxNode) (onnxOp, error) {
 	if old {
 		axis = n.int("axis", 1)
 	}
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		at, err := in[0].axisOf(axis)
 		if err != nil {
 			return nil, err
@@ -105,13 +121,16 @@ func buildSoftmax(n *onnxNode) (onnxOp, error) {
 		if old {
 			size, behind = size*behind, 1
 		}
-		t := &tensor{elem: in[0].elem, shape: in[0].shape, num: make([]float64, len(in[0].num))}
+		t, err := a.newTensor(in[0].elem, in[0].shape...)
+		if err != nil {
+			return nil, err
+		}
 		for i := range before {
 			for j := range behind {
 				softmaxStride(in[0].num[i*size*behind+j:], t.num[i*size*behind+j:], size, behind, t.elem)
 			}
 		}
-		return []*tensor{t}, nil
+		return a.list(t), nil
 	}, nil
 }
 
@@ -132,12 +151,12 @@ func softmaxStride(in, out []float64, n, step int, elem elemType) {
 // buildArgMax finds the first (or last) extreme along an axis.
 func buildArgMax(n *onnxNode) (onnxOp, error) {
 	axis, keep, last := n.int("axis", 0), n.int("keepdims", 1) != 0, n.int("select_last_index", 0) != 0
-	sign := 1.0
+	axes, sign := []int64{axis}, 1.0
 	if n.op == "ArgMin" {
 		sign = -1
 	}
-	return func(in []*tensor) ([]*tensor, error) {
-		return along(in[0], []int64{axis}, keep, elemInt64, func(v []float64) float64 {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
+		return a.along(in[0], axes, keep, elemInt64, func(v []float64) float64 {
 			best := 0
 			for i := range v {
 				if sign*v[i] > sign*v[best] || (last && v[i] == v[best]) {
@@ -164,17 +183,18 @@ func buildReduce(n *onnxNode) (onnxOp, error) {
 		},
 		"ReduceMin": func(v []float64) float64 { return extreme(v, math.Min) },
 	}[n.op]
-	return func(in []*tensor) ([]*tensor, error) {
-		axes := integers(in, fixed)
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
+		axes := a.integers(in, fixed)
 		if len(axes) == 0 {
 			if noop {
 				return in[:1:1], nil
 			}
-			for i := range in[0].shape {
-				axes = append(axes, int64(i))
+			axes = a.axes.take(len(in[0].shape))
+			for i := range axes {
+				axes[i] = int64(i)
 			}
 		}
-		return along(in[0], axes, keep, in[0].elem, f)
+		return a.along(in[0], axes, keep, in[0].elem, f)
 	}, nil
 }
 
@@ -195,19 +215,19 @@ func extreme(v []float64, f func(x, y float64) float64) float64 {
 }
 
 // along reduces t over axes; f sees the values that fall together.
-func along(t *tensor, axes []int64, keep bool, elem elemType, f func([]float64) float64) ([]*tensor, error) {
+func (a *arena) along(t *tensor, axes []int64, keep bool, elem elemType, f func([]float64) float64) ([]*tensor, error) {
 	if err := t.numeric(); err != nil {
 		return nil, err
 	}
-	reduced := make([]bool, len(t.shape))
-	for _, a := range axes {
-		at, err := t.axisOf(a)
+	reduced := a.flags.take(len(t.shape))
+	for _, axis := range axes {
+		at, err := t.axisOf(axis)
 		if err != nil {
 			return nil, err
 		}
 		reduced[at] = true
 	}
-	var kept, shape []int
+	kept, shape := a.ints.take(len(t.shape))[:0], a.ints.take(len(t.shape))[:0]
 	for i, d := range t.shape {
 		switch {
 		case !reduced[i]:
@@ -221,24 +241,26 @@ func along(t *tensor, axes []int64, keep bool, elem elemType, f func([]float64) 
 	if t.len() == 0 {
 		return nil, fmt.Errorf("%w: reduction of an empty tensor", ErrUnsupported)
 	}
-	out, err := newTensor(elem, shape...)
+	out, err := a.newTensor(elem, shape...)
 	if err != nil {
 		return nil, err
 	}
-	groups := make([][]float64, len(out.num))
+	size := t.len() / out.len()
+	groups, filled := a.numbers.take(t.len()), a.ints.take(out.len())
 	for i, v := range t.num {
 		at := source(i, t.shape, kept)
-		groups[at] = append(groups[at], v)
+		groups[at*size+filled[at]] = v
+		filled[at]++
 	}
-	for i, g := range groups {
-		out.num[i] = elem.round(f(g))
+	for i := range out.num {
+		out.num[i] = elem.round(f(groups[i*size : (i+1)*size]))
 	}
-	return []*tensor{out}, nil
+	return a.list(out), nil
 }
 
 func buildGather(n *onnxNode) (onnxOp, error) {
 	axis := n.int("axis", 0)
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		if len(in) < 2 || in[1] == nil {
 			return nil, fmt.Errorf("%w: Gather of one input", ErrCorrupt)
 		}
@@ -246,19 +268,24 @@ func buildGather(n *onnxNode) (onnxOp, error) {
 		if err != nil {
 			return nil, err
 		}
-		shape := append(append(append([]int(nil), in[0].shape[:at]...), in[1].shape...), in[0].shape[at+1:]...)
-		t, err := pick(in[0], at, in[1].num, shape)
-		return []*tensor{t}, err
+		shape := a.ints.take(len(in[0].shape) - 1 + len(in[1].shape))[:0]
+		shape = append(append(append(shape, in[0].shape[:at]...), in[1].shape...), in[0].shape[at+1:]...)
+		t, err := a.pick(in[0], at, in[1].num, shape)
+		return a.list(t), err
 	}, nil
 }
 
 // pick takes the entries of t at indexes along axis.
-func pick(t *tensor, axis int, indexes []float64, shape []int) (*tensor, error) {
+func (a *arena) pick(t *tensor, axis int, indexes []float64, shape []int) (*tensor, error) {
 	before, size, behind := t.around(axis)
-	if _, err := elements(shape); err != nil {
+	out, err := a.newTensor(t.elem, shape...)
+	if err != nil {
 		return nil, err
 	}
-	out := &tensor{elem: t.elem, shape: shape}
+	if before*len(indexes)*behind != out.len() {
+		return nil, fmt.Errorf("%w: %d indexes for shape %v", ErrCorrupt, len(indexes), out.shape)
+	}
+	to := 0
 	for i := range before {
 		for _, index := range indexes {
 			if index < 0 {
@@ -269,31 +296,32 @@ func pick(t *tensor, axis int, indexes []float64, shape []int) (*tensor, error) 
 			}
 			from := (i*size + int(index)) * behind
 			if t.elem == elemString {
-				out.text = append(out.text, t.text[from:from+behind]...)
+				copy(out.text[to:], t.text[from:from+behind])
 			} else {
-				out.num = append(out.num, t.num[from:from+behind]...)
+				copy(out.num[to:], t.num[from:from+behind])
 			}
+			to += behind
 		}
 	}
 	return out, nil
 }
 
 // where picks from its second or third input by the first.
-func where(in []*tensor) ([]*tensor, error) {
+func where(a *arena, in []*tensor) ([]*tensor, error) {
 	if len(in) != 3 || in[1] == nil || in[2] == nil || in[0].elem != elemBool {
 		return nil, fmt.Errorf("%w: Where needs a condition and two inputs", ErrCorrupt)
 	}
 	if err := in[1].numericBoth(in[2]); err != nil {
 		return nil, err
 	}
-	shape, err := broadcastShape(in[1].shape, in[2].shape)
+	shape, err := a.broadcastShape(in[1].shape, in[2].shape)
 	if err != nil {
 		return nil, err
 	}
-	if shape, err = broadcastShape(shape, in[0].shape); err != nil {
+	if shape, err = a.broadcastShape(shape, in[0].shape); err != nil {
 		return nil, err
 	}
-	t, err := newTensor(in[1].elem, shape...)
+	t, err := a.newTensor(in[1].elem, shape...)
 	if err != nil {
 		return nil, err
 	}
@@ -304,12 +332,12 @@ func where(in []*tensor) ([]*tensor, error) {
 		}
 		t.num[i] = from.num[source(i, shape, from.shape)]
 	}
-	return []*tensor{t}, nil
+	return a.list(t), nil
 }
 
 func buildClip(n *onnxNode) (onnxOp, error) {
 	low, high := n.float("min", math.Inf(-1)), n.float("max", math.Inf(1))
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		lo, hi := low, high
 		if len(in) > 1 && in[1] != nil && len(in[1].num) == 1 {
 			lo = in[1].num[0]
@@ -317,7 +345,7 @@ func buildClip(n *onnxNode) (onnxOp, error) {
 		if len(in) > 2 && in[2] != nil && len(in[2].num) == 1 {
 			hi = in[2].num[0]
 		}
-		t, err := each(in[0], func(v float64) float64 { return math.Min(math.Max(v, lo), hi) })
-		return []*tensor{t}, err
+		t, err := a.each(in[0], func(v float64) float64 { return math.Min(math.Max(v, lo), hi) })
+		return a.list(t), err
 	}, nil
 }

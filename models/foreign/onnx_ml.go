@@ -37,7 +37,7 @@ func mlOp(op string) func(*onnxNode) (onnxOp, error) {
 		return func(*onnxNode) (onnxOp, error) { return featureVector, nil }
 	case "ZipMap": // a map per row, in the order of its keys: the values stay in place
 		return func(*onnxNode) (onnxOp, error) {
-			return func(in []*tensor) ([]*tensor, error) { return in[:1:1], nil }, nil
+			return func(_ *arena, in []*tensor) ([]*tensor, error) { return in[:1:1], nil }, nil
 		}
 	}
 	return nil
@@ -53,7 +53,7 @@ func at(v []float64, i int) float64 {
 
 // perColumn applies f to each value with its column, in 32 bits; lists of one
 // serve all columns, others must have one entry per column.
-func perColumn(t *tensor, f func(v float64, column int) float64, lists ...[]float64) ([]*tensor, error) {
+func (a *arena) perColumn(t *tensor, f func(v float64, column int) float64, lists ...[]float64) ([]*tensor, error) {
 	if err := t.numeric(); err != nil {
 		return nil, err
 	}
@@ -63,20 +63,20 @@ func perColumn(t *tensor, f func(v float64, column int) float64, lists ...[]floa
 			return nil, fmt.Errorf("%w: %d parameters for %d columns", ErrCorrupt, len(l), width)
 		}
 	}
-	out, err := newTensor(elemFloat, t.shape...)
+	out, err := a.newTensor(elemFloat, t.shape...)
 	if err != nil {
 		return nil, err
 	}
 	for i, v := range t.num {
 		out.num[i] = elemFloat.round(f(v, i%width))
 	}
-	return []*tensor{out}, nil
+	return a.list(out), nil
 }
 
 func buildScaler(n *onnxNode) (onnxOp, error) {
 	offset, scale := n.floats("offset"), n.floats("scale")
-	return func(in []*tensor) ([]*tensor, error) {
-		return perColumn(in[0], func(v float64, c int) float64 {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
+		return a.perColumn(in[0], func(v float64, c int) float64 {
 			return float64(float32(v-at(offset, c)) * float32(at(scale, c)))
 		}, offset, scale)
 	}, nil
@@ -88,8 +88,8 @@ func buildImputer(n *onnxNode) (onnxOp, error) {
 	if values == nil {
 		values, missing, elem = whole(n.ints("imputed_value_int64s")), float64(n.int("replaced_value_int64", 0)), elemInt64
 	}
-	return func(in []*tensor) ([]*tensor, error) {
-		out, err := perColumn(in[0], func(v float64, c int) float64 {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
+		out, err := a.perColumn(in[0], func(v float64, c int) float64 {
 			if v == missing || (v != v && missing != missing) {
 				return at(values, c)
 			}
@@ -106,12 +106,12 @@ func buildImputer(n *onnxNode) (onnxOp, error) {
 func buildOneHot(n *onnxNode) (onnxOp, error) {
 	names, codes, zeros := n.strings("cats_strings"), n.ints("cats_int64s"), n.int("zeros", 1) != 0
 	size := max(len(names), len(codes))
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		t := in[0]
 		if (t.elem == elemString) != (len(names) > 0) {
 			return nil, fmt.Errorf("%w: categories and input differ in type", ErrCorrupt)
 		}
-		out, err := newTensor(elemFloat, append(slices.Clone(t.shape), size)...)
+		out, err := a.newTensor(elemFloat, append(append(a.ints.take(len(t.shape) + 1)[:0], t.shape...), size)...)
 		if err != nil {
 			return nil, err
 		}
@@ -129,7 +129,7 @@ func buildOneHot(n *onnxNode) (onnxOp, error) {
 				out.num[i*size+k] = 1
 			}
 		}
-		return []*tensor{out}, nil
+		return a.list(out), nil
 	}, nil
 }
 
@@ -157,29 +157,33 @@ func buildLabelEncoder(n *onnxNode) (onnxOp, error) {
 		}
 		return slices.IndexFunc(keys, func(k float64) bool { return k == t.num[i] || (k != k && t.num[i] != t.num[i]) })
 	}
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		t := in[0]
 		if (t.elem == elemString) != (len(keyText) > 0) {
 			return nil, fmt.Errorf("%w: keys and input differ in type", ErrCorrupt)
 		}
-		out := &tensor{elem: elem, shape: t.shape}
+		to := elem
 		if valueText != nil {
-			out.elem = elemString
+			to = elemString
+		}
+		out, err := a.newTensor(to, t.shape...)
+		if err != nil {
+			return nil, err
 		}
 		for i := range t.len() {
 			k := find(t, i)
 			switch {
 			case valueText != nil && k >= 0:
-				out.text = append(out.text, valueText[k])
+				out.text[i] = valueText[k]
 			case valueText != nil:
-				out.text = append(out.text, missingText)
+				out.text[i] = missingText
 			case k >= 0:
-				out.num = append(out.num, values[k])
+				out.num[i] = values[k]
 			default:
-				out.num = append(out.num, missing)
+				out.num[i] = missing
 			}
 		}
-		return []*tensor{out}, nil
+		return a.list(out), nil
 	}, nil
 }
 
@@ -205,11 +209,11 @@ func buildNormalizer(n *onnxNode) (onnxOp, error) {
 	if size == nil {
 		return nil, fmt.Errorf("%w: Normalizer with norm %q", ErrUnsupported, norm)
 	}
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		if err := in[0].numeric(); err != nil {
 			return nil, err
 		}
-		out, err := newTensor(elemFloat, in[0].shape...)
+		out, err := a.newTensor(elemFloat, in[0].shape...)
 		if err != nil {
 			return nil, err
 		}
@@ -227,46 +231,46 @@ func buildNormalizer(n *onnxNode) (onnxOp, error) {
 				out.num[i*width+j] = elemFloat.round(v / by)
 			}
 		}
-		return []*tensor{out}, nil
+		return a.list(out), nil
 	}, nil
 }
 
 func buildBinarizer(n *onnxNode) (onnxOp, error) {
 	threshold := n.float("threshold", 0)
-	return func(in []*tensor) ([]*tensor, error) {
-		t, err := each(in[0], func(v float64) float64 { return float64(bit(v > threshold)) })
-		return []*tensor{t}, err
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
+		t, err := a.each(in[0], func(v float64) float64 { return float64(bit(v > threshold)) })
+		return a.list(t), err
 	}, nil
 }
 
 // arrayFeatures picks columns of the last dimension.
-func arrayFeatures(in []*tensor) ([]*tensor, error) {
+func arrayFeatures(a *arena, in []*tensor) ([]*tensor, error) {
 	if len(in) != 2 || in[1] == nil || len(in[0].shape) == 0 {
 		return nil, fmt.Errorf("%w: ArrayFeatureExtractor needs a tensor and indexes", ErrCorrupt)
 	}
 	axis := len(in[0].shape) - 1
-	shape := append(slices.Clone(in[0].shape[:axis]), len(in[1].num))
+	shape := append(append(a.ints.take(axis + 1)[:0], in[0].shape[:axis]...), len(in[1].num))
 	if axis == 0 {
-		shape = []int{1, len(in[1].num)}
+		shape = a.shape(1, len(in[1].num))
 	}
-	t, err := pick(in[0], axis, in[1].num, shape)
-	return []*tensor{t}, err
+	t, err := a.pick(in[0], axis, in[1].num, shape)
+	return a.list(t), err
 }
 
 // featureVector joins the columns of its inputs as 32-bit floats.
-func featureVector(in []*tensor) ([]*tensor, error) {
-	parts := make([]*tensor, len(in))
+func featureVector(a *arena, in []*tensor) ([]*tensor, error) {
+	parts := a.lists.take(len(in))
 	for i, t := range in {
 		if t == nil || t.elem == elemString {
 			return nil, fmt.Errorf("%w: FeatureVectorizer of strings or nothing", ErrUnsupported)
 		}
 		n, width := t.rows()
-		p, err := t.withShape([]int{n, width})
+		p, err := a.withShape(t, a.shape(n, width))
 		if err != nil {
 			return nil, err
 		}
 		p.elem = elemFloat
 		parts[i] = p
 	}
-	return concat(parts, 1)
+	return a.concat(parts, 1)
 }

@@ -3,7 +3,6 @@ package foreign
 import (
 	"fmt"
 	"math"
-	"slices"
 )
 
 // onnxOpOf compiles a node of a known operator.
@@ -26,11 +25,11 @@ func onnxOpOf(n *onnxNode) (onnxOp, error) {
 	if n.op == "Constant" {
 		least = 0
 	}
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		if len(in) < least || (least > 0 && in[0] == nil) {
 			return nil, fmt.Errorf("%w: an input is missing", ErrCorrupt)
 		}
-		return run(in)
+		return run(a, in)
 	}, nil
 }
 
@@ -44,13 +43,13 @@ func standardOp(op string) func(*onnxNode) (onnxOp, error) {
 	}
 	if f := foldOf(op); f != nil {
 		return func(*onnxNode) (onnxOp, error) {
-			return func(in []*tensor) ([]*tensor, error) { return fold(in, f, false) }, nil
+			return func(a *arena, in []*tensor) ([]*tensor, error) { return a.fold(in, f, false) }, nil
 		}
 	}
 	switch op {
 	case "Identity", "Dropout":
 		return func(*onnxNode) (onnxOp, error) {
-			return func(in []*tensor) ([]*tensor, error) { return in[:1:1], nil }, nil
+			return func(_ *arena, in []*tensor) ([]*tensor, error) { return in[:1:1], nil }, nil
 		}
 	case "Constant":
 		return buildConstant
@@ -131,9 +130,9 @@ func unaryOf(op string) func(float64) float64 {
 func sigmoid(v float64) float64 { return 1 / (1 + math.Exp(-v)) }
 
 func unary(f func(float64) float64) onnxOp {
-	return func(in []*tensor) ([]*tensor, error) {
-		t, err := each(in[0], f)
-		return []*tensor{t}, err
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
+		t, err := a.each(in[0], f)
+		return a.list(t), err
 	}
 }
 
@@ -172,16 +171,16 @@ func binaryOf(op string) (f func(x, y float64) float64, boolean bool) {
 }
 
 func binaryOp(f func(x, y float64) float64, boolean bool) onnxOp {
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		if len(in) != 2 {
 			return nil, fmt.Errorf("%w: %d inputs where 2 are due", ErrCorrupt, len(in))
 		}
-		return fold(in, f, boolean)
+		return a.fold(in, f, boolean)
 	}
 }
 
 // fold applies f from left to right over any number of inputs.
-func fold(in []*tensor, f func(x, y float64) float64, boolean bool) ([]*tensor, error) {
+func (a *arena) fold(in []*tensor, f func(x, y float64) float64, boolean bool) ([]*tensor, error) {
 	t := in[0]
 	for _, next := range in[1:] {
 		if next == nil {
@@ -192,11 +191,11 @@ func fold(in []*tensor, f func(x, y float64) float64, boolean bool) ([]*tensor, 
 			elem = elemBool
 		}
 		var err error
-		if t, err = elementwise(elem, t, next, f); err != nil {
+		if t, err = a.elementwise(elem, t, next, f); err != nil {
 			return nil, err
 		}
 	}
-	return []*tensor{t}, nil
+	return a.list(t), nil
 }
 
 // foldOf finds an operator of any number of inputs.
@@ -228,7 +227,7 @@ func buildConstant(n *onnxNode) (onnxOp, error) {
 	default:
 		return nil, fmt.Errorf("%w: Constant without a value", ErrUnsupported)
 	}
-	return func([]*tensor) ([]*tensor, error) { return []*tensor{t}, nil }, nil
+	return func(a *arena, _ []*tensor) ([]*tensor, error) { return a.list(t), nil }, nil
 }
 
 func whole(v []int64) []float64 {
@@ -244,33 +243,33 @@ func buildCast(n *onnxNode) (onnxOp, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		t := in[0]
 		if t.elem == to {
-			return []*tensor{t}, nil
+			return a.list(t), nil
 		}
 		if t.elem == elemString || to == elemString {
 			return nil, fmt.Errorf("%w: cast from %s to %s", ErrUnsupported, t.elem, to)
 		}
-		out, err := each(t, to.round)
+		out, err := a.each(t, to.round)
 		if err == nil {
 			out.elem = to
 		}
-		return []*tensor{out}, err
+		return a.list(out), err
 	}, nil
 }
 
 func buildConcat(n *onnxNode) (onnxOp, error) {
 	axis := n.int("axis", 1)
-	return func(in []*tensor) ([]*tensor, error) { return concat(in, axis) }, nil
+	return func(a *arena, in []*tensor) ([]*tensor, error) { return a.concat(in, axis) }, nil
 }
 
-func concat(in []*tensor, axis int64) ([]*tensor, error) {
+func (a *arena) concat(in []*tensor, axis int64) ([]*tensor, error) {
 	at, err := in[0].axisOf(axis)
 	if err != nil {
 		return nil, err
 	}
-	shape := slices.Clone(in[0].shape)
+	shape := a.shape(in[0].shape...)
 	shape[at] = 0
 	for _, t := range in {
 		if t == nil || t.elem != in[0].elem || len(t.shape) != len(shape) {
@@ -283,20 +282,22 @@ func concat(in []*tensor, axis int64) ([]*tensor, error) {
 		}
 		shape[at] += t.shape[at]
 	}
-	if _, err := elements(shape); err != nil {
+	out, err := a.newTensor(in[0].elem, shape...)
+	if err != nil {
 		return nil, err
 	}
-	out := &tensor{elem: in[0].elem, shape: shape}
 	before, _, _ := in[0].around(at)
+	to := 0
 	for i := range before {
 		for _, t := range in {
 			part := t.len() / before
 			if t.elem == elemString {
-				out.text = append(out.text, t.text[i*part:(i+1)*part]...)
+				copy(out.text[to:], t.text[i*part:(i+1)*part])
 			} else {
-				out.num = append(out.num, t.num[i*part:(i+1)*part]...)
+				copy(out.num[to:], t.num[i*part:(i+1)*part])
 			}
+			to += part
 		}
 	}
-	return []*tensor{out}, nil
+	return a.list(out), nil
 }

@@ -7,18 +7,21 @@ import (
 )
 
 // shapeOf is the shape of its input as a vector.
-func shapeOf(in []*tensor) ([]*tensor, error) {
-	t := &tensor{elem: elemInt64, shape: []int{len(in[0].shape)}}
-	for _, d := range in[0].shape {
-		t.num = append(t.num, float64(d))
+func shapeOf(a *arena, in []*tensor) ([]*tensor, error) {
+	t, err := a.newTensor(elemInt64, len(in[0].shape))
+	if err != nil {
+		return nil, err
 	}
-	return []*tensor{t}, nil
+	for i, d := range in[0].shape {
+		t.num[i] = float64(d)
+	}
+	return a.list(t), nil
 }
 
 // buildSlice takes ranges along axes, by attributes (before opset 10) or inputs.
 func buildSlice(n *onnxNode) (onnxOp, error) {
 	starts, ends, axes := whole(n.ints("starts")), whole(n.ints("ends")), whole(n.ints("axes"))
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		starts, ends, axes, steps := starts, ends, axes, []float64(nil)
 		for i, to := range []*[]float64{&starts, &ends, &axes, &steps} {
 			if i+1 < len(in) && in[i+1] != nil {
@@ -38,17 +41,17 @@ func buildSlice(n *onnxNode) (onnxOp, error) {
 				step = steps[i]
 			}
 			var err error
-			if t, err = sliced(t, axis, starts[i], ends[i], step); err != nil {
+			if t, err = a.sliced(t, axis, starts[i], ends[i], step); err != nil {
 				return nil, err
 			}
 		}
-		return []*tensor{t}, nil
+		return a.list(t), nil
 	}, nil
 }
 
 // sliced takes start, start+step… up to end along one axis, with NumPy's
 // clamping; steps backwards are not supported.
-func sliced(t *tensor, axis, start, end, step float64) (*tensor, error) {
+func (a *arena) sliced(t *tensor, axis, start, end, step float64) (*tensor, error) {
 	at, err := t.axisOf(int64(axis))
 	if err != nil {
 		return nil, err
@@ -63,33 +66,33 @@ func sliced(t *tensor, axis, start, end, step float64) (*tensor, error) {
 		}
 		return math.Min(math.Max(v, 0), size)
 	}
-	var indexes []float64
+	indexes := a.numbers.take(t.shape[at])[:0]
 	for i := clamp(start); i < clamp(end); i += step {
 		indexes = append(indexes, i)
 	}
-	shape := append([]int(nil), t.shape...)
+	shape := a.shape(t.shape...)
 	shape[at] = len(indexes)
-	return pick(t, at, indexes, shape)
+	return a.pick(t, at, indexes, shape)
 }
 
 // buildTranspose permutes the axes, by default in reverse.
 func buildTranspose(n *onnxNode) (onnxOp, error) {
 	perm := n.ints("perm")
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		t := in[0]
-		order, err := permutation(perm, len(t.shape))
+		order, err := a.permutation(perm, len(t.shape))
 		if err != nil {
 			return nil, err
 		}
 		if err := t.numeric(); err != nil {
 			return nil, err
 		}
-		shape, strides := make([]int, len(order)), make([]int, len(order))
+		shape, strides := a.ints.take(len(order)), a.ints.take(len(order))
 		for i, axis := range order {
 			shape[i] = t.shape[axis]
 			_, _, strides[i] = t.around(axis)
 		}
-		out, err := newTensor(t.elem, shape...)
+		out, err := a.newTensor(t.elem, shape...)
 		if err != nil {
 			return nil, err
 		}
@@ -101,19 +104,19 @@ func buildTranspose(n *onnxNode) (onnxOp, error) {
 			}
 			out.num[i] = t.num[from]
 		}
-		return []*tensor{out}, nil
+		return a.list(out), nil
 	}, nil
 }
 
-func permutation(perm []int64, rank int) ([]int, error) {
-	order := make([]int, rank)
+func (a *arena) permutation(perm []int64, rank int) ([]int, error) {
+	order := a.ints.take(rank)
 	if perm == nil {
 		for i := range order {
 			order[i] = rank - 1 - i
 		}
 		return order, nil
 	}
-	seen := make([]bool, rank)
+	seen := a.flags.take(rank)
 	for i, p := range perm {
 		if len(perm) != rank || p < 0 || int(p) >= rank || seen[p] {
 			return nil, fmt.Errorf("%w: perm %v of rank %d", ErrCorrupt, perm, rank)
@@ -126,11 +129,11 @@ func permutation(perm []int64, rank int) ([]int, error) {
 
 // integers is the second input where there is one, else the attribute older
 // operator sets gave instead.
-func integers(in []*tensor, attribute []int64) []int64 {
+func (a *arena) integers(in []*tensor, attribute []int64) []int64 {
 	if len(in) < 2 || in[1] == nil {
 		return attribute
 	}
-	out := make([]int64, len(in[1].num))
+	out := a.axes.take(len(in[1].num))
 	for i, v := range in[1].num {
 		out[i] = int64(v)
 	}
@@ -140,20 +143,20 @@ func integers(in []*tensor, attribute []int64) []int64 {
 func buildReshape(n *onnxNode) (onnxOp, error) {
 	fixed := n.ints("shape")
 	zero := n.int("allowzero", 0) == 0
-	return func(in []*tensor) ([]*tensor, error) {
-		dims := integers(in, fixed)
-		shape, err := reshaped(in[0], dims, zero)
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
+		dims := a.integers(in, fixed)
+		shape, err := a.reshaped(in[0], dims, zero)
 		if err != nil {
 			return nil, err
 		}
-		t, err := in[0].withShape(shape)
-		return []*tensor{t}, err
+		t, err := a.withShape(in[0], shape)
+		return a.list(t), err
 	}, nil
 }
 
 // reshaped resolves 0 (as before) and -1 (the rest).
-func reshaped(t *tensor, dims []int64, zero bool) ([]int, error) {
-	shape, known, open := make([]int, len(dims)), 1, -1
+func (a *arena) reshaped(t *tensor, dims []int64, zero bool) ([]int, error) {
+	shape, known, open := a.ints.take(len(dims)), 1, -1
 	for i, d := range dims {
 		switch {
 		case d == -1 && open < 0:
@@ -182,7 +185,7 @@ func reshaped(t *tensor, dims []int64, zero bool) ([]int, error) {
 
 func buildFlatten(n *onnxNode) (onnxOp, error) {
 	axis := n.int("axis", 1)
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		t := in[0]
 		at := int(axis)
 		if at < 0 {
@@ -199,40 +202,40 @@ func buildFlatten(n *onnxNode) (onnxOp, error) {
 		if before > 0 {
 			behind = t.len() / before
 		}
-		out, err := t.withShape([]int{before, behind})
-		return []*tensor{out}, err
+		out, err := a.withShape(t, a.shape(before, behind))
+		return a.list(out), err
 	}, nil
 }
 
 func buildSqueeze(n *onnxNode) (onnxOp, error) {
 	fixed, insert := n.ints("axes"), n.op == "Unsqueeze"
-	return func(in []*tensor) ([]*tensor, error) {
-		axes := integers(in, fixed)
-		shape, err := squeezed(in[0].shape, axes, insert)
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
+		axes := a.integers(in, fixed)
+		shape, err := a.squeezed(in[0].shape, axes, insert)
 		if err != nil {
 			return nil, err
 		}
-		t, err := in[0].withShape(shape)
-		return []*tensor{t}, err
+		t, err := a.withShape(in[0], shape)
+		return a.list(t), err
 	}, nil
 }
 
-func squeezed(shape []int, axes []int64, insert bool) ([]int, error) {
+func (a *arena) squeezed(shape []int, axes []int64, insert bool) ([]int, error) {
 	rank := len(shape)
 	if insert {
 		rank += len(axes)
 	}
-	marked := make([]bool, rank)
-	for _, a := range axes {
-		if a < 0 {
-			a += int64(rank)
+	marked := a.flags.take(rank)
+	for _, axis := range axes {
+		if axis < 0 {
+			axis += int64(rank)
 		}
-		if a < 0 || a >= int64(rank) || marked[a] {
+		if axis < 0 || axis >= int64(rank) || marked[axis] {
 			return nil, fmt.Errorf("%w: axes %v of rank %d", ErrCorrupt, axes, rank)
 		}
-		marked[a] = true
+		marked[axis] = true
 	}
-	var out []int
+	out := a.ints.take(rank)[:0]
 	next := 0
 	for i := range rank {
 		switch {

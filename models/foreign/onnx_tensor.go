@@ -64,39 +64,30 @@ func (t *tensor) setShape(dims []int64) error {
 	return nil
 }
 
-// newTensor makes room for numbers of the shape.
-func newTensor(elem elemType, shape ...int) (*tensor, error) {
-	n, err := elements(shape)
-	if err != nil {
-		return nil, err
-	}
-	return &tensor{elem: elem, shape: slices.Clone(shape), num: make([]float64, n)}, nil
-}
-
 func elements(shape []int) (int, error) {
 	n := 1
 	for _, d := range shape {
 		if d < 0 || (d > 0 && n > maxElements/d) {
-			return 0, fmt.Errorf("%w: a tensor of shape %v for one row", ErrUnsupported, shape)
+			return 0, fmt.Errorf("%w: a tensor of shape %v for one row", ErrUnsupported, slices.Clone(shape))
 		}
 		n *= d
 	}
 	return n, nil
 }
 
-// withShape is the same data under another shape.
-func (t *tensor) withShape(shape []int) (*tensor, error) {
+// fits says whether the data has as many values as the shape.
+func (t *tensor) fits(shape []int) error {
 	n := 1
 	for _, d := range shape {
 		if d < 0 || (d > 0 && n > math.MaxInt32/d) {
-			return nil, fmt.Errorf("%w: shape %v", ErrCorrupt, shape)
+			return fmt.Errorf("%w: shape %v", ErrCorrupt, slices.Clone(shape))
 		}
 		n *= d
 	}
 	if n != t.len() {
-		return nil, fmt.Errorf("%w: %d values reshaped to %v", ErrCorrupt, t.len(), shape)
+		return fmt.Errorf("%w: %d values reshaped to %v", ErrCorrupt, t.len(), slices.Clone(shape))
 	}
-	return &tensor{elem: t.elem, shape: shape, num: t.num, text: t.text}, nil
+	return nil
 }
 
 // round rounds v to the element type.
@@ -158,27 +149,8 @@ func (t *tensor) around(axis int) (before, size, behind int) {
 	return before, t.shape[axis], behind
 }
 
-// broadcastShape is the common shape of a and b, NumPy style.
-func broadcastShape(a, b []int) ([]int, error) {
-	n := max(len(a), len(b))
-	out := make([]int, n)
-	at := func(s []int, i int) int {
-		if i -= n - len(s); i >= 0 {
-			return s[i]
-		}
-		return 1
-	}
-	for i := range out {
-		x, y := at(a, i), at(b, i)
-		if x != y && x != 1 && y != 1 {
-			return nil, fmt.Errorf("%w: shapes %v and %v do not broadcast", ErrCorrupt, a, b)
-		}
-		out[i] = max(x, y)
-		if x == 0 || y == 0 {
-			out[i] = 0
-		}
-	}
-	return out, nil
+func errBroadcast(a, b []int) error {
+	return fmt.Errorf("%w: shapes %v and %v do not broadcast", ErrCorrupt, slices.Clone(a), slices.Clone(b))
 }
 
 // source is the position in a tensor of the given shape that position i of the
@@ -198,43 +170,9 @@ func source(i int, out, shape []int) int {
 	return at
 }
 
-// elementwise applies f to broadcast numbers; the result has type elem.
-func elementwise(elem elemType, a, b *tensor, f func(x, y float64) float64) (*tensor, error) {
-	if a.elem == elemString || b.elem == elemString {
-		return nil, a.numericBoth(b)
-	}
-	shape, err := broadcastShape(a.shape, b.shape)
-	if err != nil {
-		return nil, err
-	}
-	t, err := newTensor(elem, shape...)
-	if err != nil {
-		return nil, err
-	}
-	for i := range t.num {
-		t.num[i] = elem.round(f(a.num[source(i, shape, a.shape)], b.num[source(i, shape, b.shape)]))
-	}
-	return t, nil
-}
-
 func (t *tensor) numericBoth(o *tensor) error {
 	if err := t.numeric(); err != nil {
 		return err
 	}
 	return o.numeric()
-}
-
-// each applies f to every number.
-func each(t *tensor, f func(float64) float64) (*tensor, error) {
-	if err := t.numeric(); err != nil {
-		return nil, err
-	}
-	out := &tensor{elem: t.elem, shape: t.shape, num: make([]float64, len(t.num))}
-	if len(t.num) > maxElements {
-		return nil, fmt.Errorf("%w: a tensor of %d values for one row", ErrUnsupported, len(t.num))
-	}
-	for i, v := range t.num {
-		out.num[i] = t.elem.round(f(v))
-	}
-	return out, nil
 }

@@ -267,7 +267,7 @@ func newTreeScores(c *onnxNodes, v *onnxVotes, outputs int) (*treeScores, error)
 }
 
 // rows calls visit with the raw scores of each row.
-func (s *treeScores) rows(t *tensor, visit func(row int, raw []float64)) error {
+func (s *treeScores) rows(a *arena, t *tensor, visit func(row int, raw []float64)) error {
 	if err := t.numeric(); err != nil {
 		return err
 	}
@@ -275,7 +275,7 @@ func (s *treeScores) rows(t *tensor, visit func(row int, raw []float64)) error {
 	if last := len(s.used) - 1; last >= 0 && s.used[last] >= width {
 		return fmt.Errorf("%w: trees test input %d of %d", ErrCorrupt, s.used[last], width)
 	}
-	raw, row := make([]float64, s.scorer.Ensemble().Outputs), make([]float64, len(s.used))
+	raw, row := a.numbers.take(s.scorer.Ensemble().Outputs), a.numbers.take(len(s.used))
 	for i := range n {
 		for k, column := range s.used {
 			row[k] = t.num[i*width+column]
@@ -318,13 +318,13 @@ func treeRegressor(n *onnxNode, c *onnxNodes, v *onnxVotes, targets int, aggrega
 	if err != nil {
 		return nil, err
 	}
-	return func(in []*tensor) ([]*tensor, error) {
+	return func(a *arena, in []*tensor) ([]*tensor, error) {
 		rows, _ := in[0].rows()
-		out, err := newTensor(elemFloat, rows, targets)
+		out, err := a.newTensor(elemFloat, rows, targets)
 		if err != nil {
 			return nil, err
 		}
-		err = s.rows(in[0], func(row int, raw []float64) {
+		err = s.rows(a, in[0], func(row int, raw []float64) {
 			for k := range raw {
 				if aggregate == "AVERAGE" {
 					raw[k] /= float64(len(s.scorer.Ensemble().Trees))
@@ -337,6 +337,6 @@ func treeRegressor(n *onnxNode, c *onnxNodes, v *onnxVotes, targets int, aggrega
 			transform.apply(raw)
 			copy(out.num[row*targets:], raw)
 		})
-		return []*tensor{out}, err
+		return a.list(out), err
 	}, nil
 }

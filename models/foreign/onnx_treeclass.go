@@ -56,7 +56,7 @@ func buildTreeClassifier(n *onnxNode) (onnxOp, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(in []*tensor) ([]*tensor, error) { return k.run(s, in[0]) }, nil
+	return func(a *arena, in []*tensor) ([]*tensor, error) { return k.run(a, s, in[0]) }, nil
 }
 
 func votingOf(v *onnxVotes, classes int) votingKind {
@@ -73,22 +73,26 @@ func votingOf(v *onnxVotes, classes int) votingKind {
 	}
 }
 
-func (k *treeClassifier) run(s *treeScores, t *tensor) ([]*tensor, error) {
+func (k *treeClassifier) run(a *arena, s *treeScores, t *tensor) ([]*tensor, error) {
 	rows, _ := t.rows()
 	classes := k.labels.len()
-	out, err := newTensor(elemFloat, rows, classes)
+	out, err := a.newTensor(elemFloat, rows, classes)
 	if err != nil {
 		return nil, err
 	}
-	best := make([]int, rows)
-	err = s.rows(t, func(row int, raw []float64) {
+	best := a.ints.take(rows)
+	err = s.rows(a, t, func(row int, raw []float64) {
 		for i := range k.base {
 			raw[i] = elemFloat.round(raw[i] + k.base[i])
 		}
 		best[row] = k.class(raw)
 		k.scores(raw, out.num[row*classes:(row+1)*classes])
 	})
-	return []*tensor{k.labels.tensor(best), out}, err
+	if err != nil {
+		return nil, err
+	}
+	labels, err := k.labels.tensor(a, best)
+	return a.list(labels, out), err
 }
 
 // class is the winner. Of two classes with votes for one only it goes by the one
