@@ -227,10 +227,9 @@ func (g *grower) findSplit(o *growLeaf) {
 	}
 	m := g.marginals.get()
 	m.fill(g.bins.joints, o.hist)
+	t := g.rules.target(o.stats)
 	for _, j := range g.use {
-		if s := g.rules.bestSplit(j, &g.bins.f[j], m.of[j], o.stats); s.gain > o.best.gain {
-			o.best = s
-		}
+		g.rules.improve(&o.best, j, &g.bins.f[j], m.of[j], t)
 	}
 	g.marginals.put(m)
 	if f := &g.bins.f[o.best.feature]; o.best.gain > 0 && !f.isCat {

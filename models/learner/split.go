@@ -33,6 +33,26 @@ type leafStats struct {
 	lo, hi     float64 // bounds on the output from monotone ancestors
 }
 
+// perRow is the number of rows a unit of Hessian stands for.
+func (s *leafStats) perRow() float64 { return s.rows / max(s.h, 1e-300) }
+
+// target is a leaf to be cut and what a cut of it must reach.
+type target struct {
+	leafStats
+	leastH float64 // of a side
+	base   float64 // gains count from here
+}
+
+func (r *splitRules) target(s leafStats) *target {
+	t := &target{leafStats: s, leastH: max(r.minHessian, (r.minRows-0.5)/max(s.perRow(), 1e-300))}
+	t.base = score(s.g, s.h, r.lambda)
+	if r.monotone != nil {
+		t.base, _ = boundedScore(s.g, s.h, r.lambda, s.lo, s.hi)
+	}
+	t.base += r.minGain
+	return t
+}
+
 // score is half the loss reduction of an optimal output over zero.
 func score(g, h, lambda float64) float64 { return g * g / (h + lambda) }
 
@@ -52,87 +72,86 @@ func (s *split) setLeft(f *featureBins) {
 	}
 }
 
-// bestSplit finds the best cut of one feature; left is set for categories only.
-func (r *splitRules) bestSplit(feature int, f *featureBins, h []pair, s leafStats) split {
+// improve replaces best by the best cut of a feature, if that gains more; left
+// is set for categories only.
+func (r *splitRules) improve(best *split, feature int, f *featureBins, h []pair, t *target) {
 	if f.isCat {
-		return r.bestCategories(feature, f, h, s)
+		r.improveByCategories(best, feature, f, h, t)
+		return
 	}
-	best := split{feature: feature}
-	r.scan(&best, f, h, s, pair{}, false)
-	if f.missing {
-		if m := h[f.count]; m.h > 0 {
-			r.scan(&best, f, h, s, m, true)
-		}
-	}
-	return best
-}
-
-// scan tries every border with start already on the left.
-func (r *splitRules) scan(best *split, f *featureBins, h []pair, s leafStats, start pair, missingLeft bool) {
-	var direction int8
-	if r.monotone != nil {
-		direction = r.monotone[best.feature]
-	}
-	perRow := s.rows / max(s.h, 1e-300)
-	base := score(s.g, s.h, r.lambda) + r.minGain
-	minH := max(r.minHessian, (r.minRows-0.5)/max(perRow, 1e-300))
-	bounded := r.monotone != nil
-	if bounded {
-		base, _ = boundedScore(s.g, s.h, r.lambda, s.lo, s.hi)
-		base += r.minGain
-	}
-	l := start
 	last := f.count - 1
-	if f.missing && !missingLeft {
+	if f.missing {
 		last = f.count // the last border leaves only the missing on the right
 	}
-	bestGain := best.gain
-	for b := range last {
-		e := h[b]
-		if e.h == 0 && e.g == 0 {
+	r.scan(best, feature, h[:last], t, pair{}, false)
+	if f.missing && h[f.count].h > 0 {
+		r.scan(best, feature, h[:f.count-1], t, h[f.count], true)
+	}
+}
+
+// scan tries the border after every bin of h, with l already on the left.
+// A border that gains clearly too little is passed over without a division.
+func (r *splitRules) scan(best *split, feature int, h []pair, t *target, l pair, missingLeft bool) {
+	found, gain, left := -1, best.gain, pair{}
+	need := nearly * (t.base + gain)
+	bounded := r.monotone != nil
+	for b := firstFilled(h); b < len(h); b++ {
+		l.g += h[b].g
+		l.h += h[b].h
+		if l.h < t.leastH {
 			continue
 		}
-		l.g += e.g
-		l.h += e.h
-		if l.h < minH {
-			continue
-		}
-		rh := s.h - l.h
-		if rh < minH {
+		right := pair{t.g - l.g, t.h - l.h}
+		if right.h < t.leastH {
 			break
 		}
-		rg := s.g - l.g
-		var gain float64
+		var sum float64
 		if bounded {
-			var ok bool
-			if gain, ok = r.monotoneGain(l, pair{rg, rh}, s, direction); !ok {
+			sum = r.monotoneGain(l, right, t, r.monotone[feature])
+		} else {
+			lw, rw := l.h+r.lambda, right.h+r.lambda
+			if l.g*l.g*rw+right.g*right.g*lw < need*lw*rw {
 				continue
 			}
-		} else {
-			gain = l.g*l.g/(l.h+r.lambda) + rg*rg/(rh+r.lambda)
+			sum = l.g*l.g/lw + right.g*right.g/rw
 		}
-		if gain-base > bestGain {
-			bestGain = gain - base
-			best.gain, best.bin, best.missing, best.gl, best.hl = bestGain, b, missingLeft, l.g, l.h
+		if sum-t.base > gain {
+			found, gain, left = b, sum-t.base, l
+			need = nearly * (t.base + gain)
 		}
 	}
+	if found >= 0 {
+		*best = split{gain: gain, feature: feature, bin: found, missing: missingLeft, gl: left.g, hl: left.h}
+	}
+}
+
+// nearly leaves more room than rounding needs.
+const nearly = 1 - 1e-9
+
+// firstFilled passes over empty bins, after which a cut separates nothing new.
+func firstFilled(h []pair) int {
+	for b, e := range h {
+		if e.h != 0 || e.g != 0 {
+			return b
+		}
+	}
+	return len(h)
 }
 
 // monotoneGain refuses a split whose outputs run against the direction.
-func (r *splitRules) monotoneGain(l, right pair, s leafStats, direction int8) (float64, bool) {
-	a, wl := boundedScore(l.g, l.h, r.lambda, s.lo, s.hi)
-	b, wr := boundedScore(right.g, right.h, r.lambda, s.lo, s.hi)
+func (r *splitRules) monotoneGain(l, right pair, t *target, direction int8) float64 {
+	a, wl := boundedScore(l.g, l.h, r.lambda, t.lo, t.hi)
+	b, wr := boundedScore(right.g, right.h, r.lambda, t.lo, t.hi)
 	if direction > 0 && wl > wr || direction < 0 && wl < wr {
-		return 0, false
+		return math.Inf(-1)
 	}
-	return a + b, true
+	return a + b
 }
 
-// bestCategories sorts levels by their smoothed output and cuts the order
+// improveByCategories sorts levels by their smoothed output and cuts the order
 // (Fisher 1958); missing and unknown levels go right.
-func (r *splitRules) bestCategories(feature int, f *featureBins, h []pair, s leafStats) split {
-	best := split{feature: feature}
-	perRow := s.rows / max(s.h, 1e-300)
+func (r *splitRules) improveByCategories(best *split, feature int, f *featureBins, h []pair, t *target) {
+	perRow := t.perRow()
 	order := make([]int, 0, f.count)
 	for b := range f.count {
 		if h[b].h > 0 && h[b].h*perRow >= minLevelRows {
@@ -146,10 +165,9 @@ func (r *splitRules) bestCategories(feature int, f *featureBins, h []pair, s lea
 	key := func(b int) float64 { return h[b].g / (h[b].h + r.catSmooth) }
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(key(a), key(b)) })
 	for range 2 {
-		r.scanCategories(&best, order, h, s, lambda)
+		r.scanCategories(best, feature, order, h, t, lambda)
 		slices.Reverse(order)
 	}
-	return best
 }
 
 // Limits on categorical splits, those of LightGBM: a level needs some rows to be
@@ -162,15 +180,13 @@ const (
 )
 
 // scanCategories tries prefixes of the order as the left side.
-func (r *splitRules) scanCategories(best *split, order []int, h []pair, s leafStats, lambda float64) {
-	perRow := s.rows / max(s.h, 1e-300)
-	minH := max(r.minHessian, (r.minRows-0.5)/max(perRow, 1e-300))
-	base := score(s.g, s.h, lambda) + r.minGain
+func (r *splitRules) scanCategories(best *split, feature int, order []int, h []pair, t *target, lambda float64) {
+	base := score(t.g, t.h, lambda) + r.minGain
 	var l pair
 	var set binSet
 	group, lastH := 0.0, 0.0
 	if len(order) > 4 {
-		group = minGroupRows / max(perRow, 1e-300)
+		group = minGroupRows / max(t.perRow(), 1e-300)
 	}
 	for k, b := range order {
 		if k >= maxLeftSet {
@@ -183,21 +199,21 @@ func (r *splitRules) scanCategories(best *split, order []int, h []pair, s leafSt
 			continue
 		}
 		lastH = l.h
-		right := pair{s.g - l.g, s.h - l.h}
-		if l.h < minH {
+		right := pair{t.g - l.g, t.h - l.h}
+		if l.h < t.leastH {
 			continue
 		}
-		if right.h < minH {
+		if right.h < t.leastH {
 			return
 		}
 		gain := score(l.g, l.h, lambda) + score(right.g, right.h, lambda)
 		if r.monotone != nil {
-			a, _ := boundedScore(l.g, l.h, lambda, s.lo, s.hi)
-			c, _ := boundedScore(right.g, right.h, lambda, s.lo, s.hi)
+			a, _ := boundedScore(l.g, l.h, lambda, t.lo, t.hi)
+			c, _ := boundedScore(right.g, right.h, lambda, t.lo, t.hi)
 			gain = a + c
 		}
 		if gain-base > best.gain && !math.IsNaN(gain) {
-			best.gain, best.left, best.gl, best.hl = gain-base, set, l.g, l.h
+			*best = split{gain: gain - base, feature: feature, left: set, gl: l.g, hl: l.h}
 		}
 	}
 }
