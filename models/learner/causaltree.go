@@ -112,12 +112,12 @@ func (t *treeGrower) branch(rows, estimate []int32, parent []float64, depth int,
 	if l <= len(rows)-l {
 		left = t.build(rows[:l])
 		for a := range right {
-			right[a].subtract(left[a], bins.joints)
+			bins.subtract(right[a], left[a])
 		}
 	} else {
 		right = t.build(rows[l:])
 		for a := range left {
-			left[a].subtract(right[a], bins.joints)
+			bins.subtract(left[a], right[a])
 		}
 	}
 	lr := t.branch(rows[:l], estimate[:e], value, depth+1, left)
@@ -153,7 +153,7 @@ func (t *treeGrower) bestSplit(h []histogram, depth int) split {
 		return best
 	}
 	for a := range h {
-		t.single[a].fill(g.w.bins.joints, h[a])
+		t.single[a].fill(g.w.bins, h[a])
 	}
 	for k := range g.columns {
 		j := k + t.stream.below(len(t.order)-k)

@@ -40,23 +40,25 @@ func (o *growLeaf) rows() int { return o.to - o.from }
 
 // grower holds what growing trees on one set of gradients needs.
 type grower struct {
-	bins      *Bins
-	rules     splitRules
-	leaves    int
-	maxDepth  int
-	threads   *crew
-	pool      *pool[histogram]
-	marginals *pool[*marginals]
-	idx       []int32
-	scratch   []int32
-	grad      []pair
-	use       []int // features
+	bins     *Bins
+	rules    splitRules
+	leaves   int
+	maxDepth int
+	threads  *crew
+	pool     *pool[histogram]
+	searches *pool[*search]
+	idx      []int32
+	scratch  []int32
+	grad     []pair
+	use      [][]int // features, per block of columns, in the order asked for
+	order    []int   // per feature: its place in that order
 }
 
 func newGrower(b *Bins, rules splitRules, leaves, maxDepth int, threads *crew) *grower {
 	return &grower{
 		bins: b, rules: rules, leaves: leaves, maxDepth: maxDepth, threads: threads,
-		pool: newHistPool(b), marginals: &pool[*marginals]{make: func() *marginals { return newMarginals(b) }},
+		pool: newHistPool(b), searches: &pool[*search]{make: func() *search { return newSearch(b) }},
+		use: make([][]int, len(b.packed)), order: make([]int, len(b.f)),
 	}
 }
 
@@ -64,7 +66,8 @@ func newGrower(b *Bins, rules splitRules, leaves, maxDepth int, threads *crew) *
 // on rows (which it copies), over the features of use. It returns the tree
 // with Newton outputs and, through eachLeaf, the rows of every leaf.
 func (g *grower) grow(rows []int32, grad []pair, use []int, eachLeaf func(leaf int, rows []int32)) *binTree {
-	g.idx, g.grad, g.use = append(g.idx[:0], rows...), grad, use
+	g.idx, g.grad = append(g.idx[:0], rows...), grad
+	g.choose(use)
 	if len(g.scratch) < len(rows) {
 		g.scratch = make([]int32, len(rows))
 	}
@@ -95,12 +98,28 @@ func (g *grower) grow(rows []int32, grad []pair, use []int, eachLeaf func(leaf i
 	return t
 }
 
+// choose sets the features to split on.
+func (g *grower) choose(use []int) {
+	for k := range g.use {
+		g.use[k] = g.use[k][:0]
+	}
+	for at, j := range use {
+		k := g.bins.at[j].joint / packedPerRow
+		g.use[k] = append(g.use[k], j)
+		g.order[j] = at
+	}
+}
+
 func (g *grower) root() growLeaf {
 	root := growLeaf{to: len(g.idx), parent: -1, hist: g.pool.get()}
 	g.bins.build(root.hist, g.idx, g.grad, g.pool, g.threads)
 	all := sumPairs(root.hist.of(0)[:g.bins.joints[0].size])
 	root.stats = leafStats{g: all.g, h: all.h, rows: float64(len(g.idx)), lo: math.Inf(-1), hi: math.Inf(1)}
-	g.findSplit(&root)
+	s := g.searches.get()
+	defer g.searches.put(s)
+	s.of(g, &root)
+	parallel(g.threads, len(root.hist), func(k int) { s.block(g, k) })
+	s.finish(g)
 	return root
 }
 
@@ -193,11 +212,15 @@ func (g *grower) cut(o *growLeaf, more bool) {
 		small, large = r, l
 	}
 	small.hist = g.pool.get()
-	g.bins.build(small.hist, g.idx[small.from:small.to], g.grad, g.pool, g.threads)
 	large.hist, o.hist = o.hist, nil
-	large.hist.subtract(small.hist, g.bins.joints)
-	g.findSplit(l)
-	g.findSplit(r)
+	s := g.searches.get()
+	defer g.searches.put(s)
+	s.of(g, l, r)
+	g.bins.buildThen(small.hist, g.idx[small.from:small.to], g.grad, g.pool, g.threads, func(k int) {
+		large.hist[k].subtract(&small.hist[k], g.bins.block(k))
+		s.block(g, k)
+	})
+	s.finish(g)
 }
 
 // boundChildren passes bounds down and, at a monotone split, puts the middle
@@ -218,23 +241,6 @@ func (g *grower) boundChildren(o, l, r *growLeaf) {
 
 func (g *grower) tooSmall(s *leafStats) bool {
 	return s.rows < 2*g.rules.minRows || s.h < 2*g.rules.minHessian
-}
-
-func (g *grower) findSplit(o *growLeaf) {
-	o.best = split{}
-	if g.tooSmall(&o.stats) {
-		return
-	}
-	m := g.marginals.get()
-	m.fill(g.bins.joints, o.hist)
-	t := g.rules.target(o.stats)
-	for _, j := range g.use {
-		g.rules.improve(&o.best, j, &g.bins.f[j], m.of[j], t)
-	}
-	g.marginals.put(m)
-	if f := &g.bins.f[o.best.feature]; o.best.gain > 0 && !f.isCat {
-		o.best.setLeft(f)
-	}
 }
 
 // route sends rows idx (reordered) down the tree and calls visit per leaf.

@@ -13,8 +13,8 @@ type histogram []blockHist
 // their order, so that sums do not depend on threads.
 const histChunk = 8192
 
-// parallelWork is the number of row-column visits below which starting
-// goroutines costs more than it saves.
+// parallelWork is the number of row-column visits below which handing work over
+// costs more than it saves.
 const parallelWork = 20_000
 
 // newHistPool recycles histograms of some bins.
@@ -24,34 +24,47 @@ func newHistPool(b *Bins) *pool[histogram] {
 
 // build sums the gradients of the rows idx into h.
 func (b *Bins) build(h histogram, idx []int32, grad []pair, pool *pool[histogram], threads *crew) {
+	b.buildThen(h, idx, grad, pool, threads, func(int) {})
+}
+
+// buildThen is build that calls then for every block that is complete, from the
+// goroutine that has just had it in its hands.
+func (b *Bins) buildThen(h histogram, idx []int32, grad []pair, pool *pool[histogram], threads *crew, then func(block int)) {
 	if len(idx)*len(b.joints) < parallelWork {
 		threads = nil
 	}
 	chunks := max(1, (len(idx)+histChunk/2)/histChunk)
+	if chunks == 1 {
+		parallel(threads, len(h), func(k int) {
+			b.buildBlock(&h[k], k, idx, grad)
+			then(k)
+		})
+		return
+	}
 	parts := make([]histogram, chunks)
 	parts[0] = h
 	for c := 1; c < chunks; c++ {
 		parts[c] = pool.get()
 	}
-	blocks := len(b.packed)
-	parallel(threads, chunks*blocks, func(unit int) {
-		c, k := unit/blocks, unit%blocks
-		from, to := c*len(idx)/chunks, (c+1)*len(idx)/chunks
-		columns := b.block(k)
-		parts[c][k].clear(columns)
-		sumBlock(&parts[c][k], b.packed[k], idx[from:to], grad, len(columns))
+	parallel(threads, chunks*len(h), func(unit int) {
+		c, k := unit/len(h), unit%len(h)
+		b.buildBlock(&parts[c][k], k, idx[c*len(idx)/chunks:(c+1)*len(idx)/chunks], grad)
 	})
-	if chunks == 1 {
-		return
-	}
-	parallel(threads, blocks, func(k int) {
+	parallel(threads, len(h), func(k int) {
 		for c := 1; c < chunks; c++ {
 			h[k].add(&parts[c][k], b.block(k))
 		}
+		then(k)
 	})
 	for c := 1; c < chunks; c++ {
 		pool.put(parts[c])
 	}
+}
+
+func (b *Bins) buildBlock(h *blockHist, k int, idx []int32, grad []pair) {
+	columns := b.block(k)
+	h.clear(columns)
+	sumBlock(h, b.packed[k], idx, grad, len(columns))
 }
 
 // sumBlock adds the rows idx to the first columns of h.
@@ -114,12 +127,18 @@ func (h *blockHist) add(o *blockHist, columns []joint) {
 }
 
 // subtract makes h the histogram of the sibling: parent (h) less child (o).
-func (h histogram) subtract(o histogram, joints []joint) {
-	for k := range joints {
-		a, b := h.of(k)[:joints[k].size], o.of(k)[:joints[k].size]
-		for c := range a {
-			a[c].g -= b[c].g
-			a[c].h -= b[c].h
+func (b *Bins) subtract(h, o histogram) {
+	for k := range h {
+		h[k].subtract(&o[k], b.block(k))
+	}
+}
+
+func (h *blockHist) subtract(o *blockHist, columns []joint) {
+	for s := range columns {
+		to, from := h[s][:columns[s].size], o[s][:columns[s].size]
+		for c, p := range from {
+			to[c].g -= p.g
+			to[c].h -= p.h
 		}
 	}
 }

@@ -60,11 +60,11 @@ func (c *joint) goes(d digit, set *binSet) (table [256]int) {
 	return table
 }
 
-// marginals hold the histograms of single features; they serve one goroutine.
+// marginals hold the histograms of single features; they serve one histogram
+// at a time, its blocks any goroutines.
 type marginals struct {
-	of   [][]pair // per feature
-	own  [][]pair // per feature that shares its column: memory for it
-	rest [256]pair
+	of  [][]pair // per feature
+	own [][]pair // per feature that shares its column: memory for it
 }
 
 func newMarginals(b *Bins) *marginals {
@@ -81,14 +81,21 @@ func newMarginals(b *Bins) *marginals {
 
 // fill sums a histogram over all other digits, per feature. A feature alone in
 // its column is not copied: it is valid as long as the histogram is.
-func (m *marginals) fill(joints []joint, h histogram) {
-	for k := range joints {
-		c := &joints[k]
+func (m *marginals) fill(b *Bins, h histogram) {
+	for k := range h {
+		m.fillBlock(b.block(k), &h[k])
+	}
+}
+
+func (m *marginals) fillBlock(columns []joint, h *blockHist) {
+	for s := range columns {
+		c := &columns[s]
 		if len(c.digits) == 1 {
-			m.of[c.digits[0].feature] = h.of(k)[:c.size]
+			m.of[c.digits[0].feature] = h[s][:c.size]
 			continue
 		}
-		rest := m.rest[:copy(m.rest[:], h.of(k)[:c.size])]
+		var all [256]pair
+		rest := all[:copy(all[:], h[s][:c.size])]
 		for _, d := range slices.Backward(c.digits) {
 			m.of[d.feature] = m.own[d.feature]
 			for bin := range d.total {

@@ -57,7 +57,7 @@ func checkColumns(t *testing.T, b *Bins, cols [][]float64) {
 	pool := newHistPool(b)
 	h, m := pool.get(), newMarginals(b)
 	b.build(h, idx, grad, pool, nil)
-	m.fill(b.joints, h)
+	m.fill(b, h)
 	for j := range cols {
 		want := make([]pair, b.f[j].total())
 		var set binSet

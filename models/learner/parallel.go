@@ -1,29 +1,39 @@
 package learner
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
 
 // crew bounds how many goroutines work at once, however calls of parallel nest:
 // whoever finds an idle hand may give it work. Nobody helps who has no crew.
-type crew struct{ idle atomic.Int32 }
+type crew struct{ helpers []hand }
 
-func newCrew(threads int) *crew {
-	c := &crew{}
-	c.idle.Store(int32(max(threads, 1) - 1))
-	return c
+// hand is one goroutine's place: nobody there (nil), waiting for a job, or at one.
+type hand struct {
+	at atomic.Pointer[job]
+	_  [56]byte // a cache line of its own: others watch theirs
 }
 
-// hire takes an idle hand, if there is one.
-func (c *crew) hire() bool {
-	for {
-		n := c.idle.Load()
-		if n <= 0 {
-			return false
+// waiting is where a hand is that has done its job and stays for the next.
+var waiting = new(job)
+
+func newCrew(threads int) *crew {
+	return &crew{helpers: make([]hand, max(threads, 1)-1)}
+}
+
+// hire gives the job to at most n idle hands, first to those that wait for one.
+func (c *crew) hire(j *job, n int) {
+	for k := range c.helpers {
+		if n > 0 && c.helpers[k].at.CompareAndSwap(waiting, j) {
+			n--
 		}
-		if c.idle.CompareAndSwap(n, n-1) {
-			return true
+	}
+	for k := range c.helpers {
+		if n > 0 && c.helpers[k].at.CompareAndSwap(nil, j) {
+			n--
+			go c.helpers[k].help()
 		}
 	}
 }
@@ -33,7 +43,74 @@ func (c *crew) hands() int {
 	if c == nil {
 		return 1
 	}
-	return int(c.idle.Load()) + 1
+	n := 1
+	for k := range c.helpers {
+		if at := c.helpers[k].at.Load(); at == nil || at == waiting {
+			n++
+		}
+	}
+	return n
+}
+
+// help does the job at hand, and others that are given soon after.
+func (h *hand) help() {
+	given := func() bool { return h.at.Load() != waiting }
+	for {
+		h.at.Load().work()
+		h.at.Store(waiting)
+		if !soon(given) && h.at.CompareAndSwap(waiting, nil) {
+			return
+		}
+	}
+}
+
+// job is one call of parallel.
+type job struct {
+	step  func(i int)
+	steps int64
+	next  atomic.Int64
+	open  atomic.Int64 // steps not done
+	done  sync.WaitGroup
+}
+
+func newJob(n int, step func(i int)) *job {
+	j := &job{step: step, steps: int64(n)}
+	j.open.Store(j.steps)
+	j.done.Add(1)
+	return j
+}
+
+// work does steps until all are taken. Who comes late finds none, and nobody
+// waits for him.
+func (j *job) work() {
+	n := int64(0)
+	for i := j.next.Add(1) - 1; i < j.steps; i = j.next.Add(1) - 1 {
+		j.step(int(i))
+		n++
+	}
+	if n > 0 && j.open.Add(-n) == 0 {
+		j.done.Done()
+	}
+}
+
+func (j *job) wait() {
+	if !soon(func() bool { return j.open.Load() == 0 }) {
+		j.done.Wait()
+	}
+}
+
+// soon watches for something expected within the time that parking a goroutine
+// and waking it would take, some tens of microseconds: many steps are shorter.
+func soon(happened func() bool) bool {
+	for range 8 {
+		for range 4096 {
+			if happened() {
+				return true
+			}
+		}
+		runtime.Gosched()
+	}
+	return false
 }
 
 // parallel calls f(0..n-1), helped by idle hands. Each call must write only
@@ -45,24 +122,10 @@ func parallel(c *crew, n int, f func(i int)) {
 		}
 		return
 	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	work := func() {
-		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-			f(i)
-		}
-	}
-	for range n - 1 {
-		if !c.hire() {
-			break
-		}
-		wg.Go(func() {
-			work()
-			c.idle.Add(1)
-		})
-	}
-	work()
-	wg.Wait()
+	j := newJob(n, f)
+	c.hire(j, n-1)
+	j.work()
+	j.wait()
 }
 
 // parallelTry is parallel for steps that may err; it returns the error of the
