@@ -42,6 +42,8 @@ type Scorer struct {
 	needRow   bool   // some tree is walked or has linear leaves
 	walkTrees []walkedTree
 	nodes     []walkedNode
+	nodeLeaf  []int32 // per node that is a leaf: its index in Tree.Leaf
+	odd       []oddNode
 	scratch   sync.Pool
 }
 
@@ -72,7 +74,9 @@ type workspace struct {
 	masks []uint64
 	row   []float64
 	sums  []float64
-	found []int32 // per tree: the leaf that the row reaches, if it is walked
+	// Of walks: the row in the ways it is read, and per walked tree the leaf reached.
+	inputs []float64
+	found  []int32
 }
 
 // NewScorer validates and compiles e, which must not be changed afterwards.
@@ -82,12 +86,15 @@ func NewScorer(e *Ensemble) (*Scorer, error) {
 	}
 	s := compileScorer(e)
 	s.scratch.New = func() any {
-		return &workspace{
+		w := &workspace{
 			masks: make([]uint64, len(e.Trees)),
 			row:   make([]float64, len(e.Features)),
 			sums:  make([]float64, e.Outputs),
-			found: make([]int32, s.foundTrees()),
 		}
+		if len(s.walkTrees) > 0 {
+			w.inputs, w.found = make([]float64, walkInputs*len(e.Features)), make([]int32, len(e.Trees))
+		}
+		return w
 	}
 	return s, nil
 }
@@ -135,14 +142,6 @@ func (s *Scorer) load(x []float64, w *workspace) {
 		s.apply(w.masks, f, v)
 	}
 	s.walk(w)
-}
-
-// foundTrees is the room for leaves of walked trees.
-func (s *Scorer) foundTrees() int {
-	if len(s.walkTrees) == 0 {
-		return 0
-	}
-	return len(s.ensemble.Trees)
 }
 
 func (s *Scorer) round(v float64) float64 {

@@ -1,88 +1,135 @@
 package models
 
-// walkedNode is a node of a tree that is walked, in one place of memory. A child
-// below 0 is the leaf ^child, else an index into Scorer.nodes.
+import "math"
+
+// walkedNode is a node or leaf of a tree that is walked, in one place of memory.
+// The step from it is next, one further if the input is above the threshold; a
+// leaf steps to itself.
 type walkedNode struct {
-	threshold   float64
-	left, right int32
-	feature     int32
-	special     bool // the node's test is not only x <= threshold with NaN as missing
+	threshold float64
+	next      int32 // an index into Scorer.nodes
+	input     int32 // into the inputs of the walk; below 0: ^index into Scorer.odd
 }
+
+// oddNode is the test of a node that is not a mere comparison.
+type oddNode struct{ tree, node, feature int32 }
 
 // walkedTree is a tree of more leaves than a mask holds.
-type walkedTree struct {
-	tree  int32
-	first int32 // its node 0 in Scorer.nodes
-	root  int32 // first, or the leaf 0 of a tree without nodes
-}
+type walkedTree struct{ tree, root int32 } // root: an index into Scorer.nodes
 
-// addWalked lays a tree out for walking.
+// A walk reads each feature in three ways, which differ in what a missing value
+// becomes: left of all thresholds, right of them, or 0.
+const (
+	missingLow = iota
+	missingHigh
+	missingZero
+	walkInputs
+)
+
+// addWalked lays a tree out for walking, level by level: the children of a node
+// are neighbours.
 func (s *Scorer) addWalked(t int) {
 	tree := &s.ensemble.Trees[t]
-	w := walkedTree{tree: int32(t), first: int32(len(s.nodes)), root: int32(len(s.nodes))}
+	w := walkedTree{tree: int32(t), root: int32(len(s.nodes))}
+	level := []int32{0} // as Tree codes children
 	if tree.Nodes() == 0 {
-		w.root = ^0
+		level[0] = ^0
 	}
-	inner := func(c int32) int32 {
-		if c < 0 {
-			return c
+	s.nodes, s.nodeLeaf = append(s.nodes, walkedNode{}), append(s.nodeLeaf, 0)
+	for at := w.root; len(level) > 0; {
+		var below []int32
+		for _, node := range level {
+			if node < 0 {
+				s.nodes[at], s.nodeLeaf[at] = walkedNode{threshold: math.Inf(1), next: at}, ^node
+			} else {
+				s.nodes[at] = s.walkedNode(w.tree, node)
+				s.nodes, s.nodeLeaf = append(s.nodes, walkedNode{}, walkedNode{}), append(s.nodeLeaf, 0, 0)
+				below = append(below, tree.Left[node], tree.Right[node])
+			}
+			at++
 		}
-		return w.first + c
-	}
-	for i, flags := range tree.Flags {
-		s.nodes = append(s.nodes, walkedNode{
-			threshold: tree.Threshold[i], feature: tree.Feature[i], left: inner(tree.Left[i]), right: inner(tree.Right[i]),
-			special: flags&^NodeDefaultLeft != NodeMissingNaN,
-		})
+		level = below
 	}
 	s.walkTrees = append(s.walkTrees, w)
 	s.walked[t], s.needRow = true, true
 }
 
-// walk finds the leaves of all walked trees for the workspace's row, four trees
-// at a time: a step of one waits for memory while the others go on.
+// walkedNode is a node whose children are the next to be laid out.
+func (s *Scorer) walkedNode(t, node int32) walkedNode {
+	tree := &s.ensemble.Trees[t]
+	n := walkedNode{threshold: tree.Threshold[node], next: int32(len(s.nodes)), input: walkInputs * tree.Feature[node]}
+	flags := tree.Flags[node]
+	switch {
+	case flags&NodeMissingNaN == 0:
+		n.input += missingZero
+	case flags&NodeDefaultLeft == 0:
+		n.input += missingHigh
+	}
+	if flags&NodeStrict != 0 {
+		n.threshold = below(n.threshold)
+	}
+	if flags&(NodeCategorical|NodeEqual|NodeMissingZero) != 0 || math.IsInf(tree.Threshold[node], 0) {
+		n.input = ^int32(len(s.odd))
+		s.odd = append(s.odd, oddNode{t, node, tree.Feature[node]})
+	}
+	return n
+}
+
+// walkLanes is how many trees are walked at once: a step of one waits for memory
+// while the others go on.
+const walkLanes = 8
+
+// walk finds the leaves of all walked trees for the workspace's row.
 func (s *Scorer) walk(w *workspace) {
-	trees := s.walkTrees
-	for len(trees) >= 4 {
-		ta, tb, tc, td := &trees[0], &trees[1], &trees[2], &trees[3]
-		a, b, c, d := ta.root, tb.root, tc.root, td.root
-		for a >= 0 && b >= 0 && c >= 0 && d >= 0 {
-			a, b = s.step(a, ta, w.row), s.step(b, tb, w.row)
-			c, d = s.step(c, tc, w.row), s.step(d, td, w.row)
+	if len(s.walkTrees) == 0 {
+		return
+	}
+	for f, v := range w.row {
+		low, high, zero := v, v, v
+		if v != v {
+			low, high, zero = math.Inf(-1), math.Inf(1), 0
 		}
-		w.found[ta.tree], w.found[tb.tree] = s.finish(a, ta, w.row), s.finish(b, tb, w.row)
-		w.found[tc.tree], w.found[td.tree] = s.finish(c, tc, w.row), s.finish(d, td, w.row)
-		trees = trees[4:]
+		in := w.inputs[walkInputs*f : walkInputs*f+walkInputs]
+		in[missingLow], in[missingHigh], in[missingZero] = low, high, zero
 	}
-	for i := range trees {
-		w.found[trees[i].tree] = s.finish(trees[i].root, &trees[i], w.row)
+	for trees := s.walkTrees; len(trees) > 0; {
+		n := min(len(trees), walkLanes)
+		s.walkSome(trees[:n], w)
+		trees = trees[n:]
 	}
 }
 
-// finish walks on to the leaf.
-func (s *Scorer) finish(at int32, t *walkedTree, row []float64) int32 {
-	for at >= 0 {
-		at = s.step(at, t, row)
+// walkSome walks at most walkLanes trees, until all are at their leaves.
+func (s *Scorer) walkSome(trees []walkedTree, w *workspace) {
+	var lanes [walkLanes]int32
+	for k := range trees {
+		lanes[k] = trees[k].root
 	}
-	return ^at
+	at := lanes[:len(trees)]
+	for moved := int32(1); moved != 0; {
+		moved = 0
+		for k, from := range at {
+			n := &s.nodes[from]
+			next := n.next
+			if n.input < 0 {
+				next += s.stepOdd(n, w.row)
+			} else if w.inputs[n.input] > n.threshold {
+				next++
+			}
+			at[k] = next
+			moved |= next ^ from
+		}
+	}
+	for k, leaf := range at {
+		w.found[trees[k].tree] = s.nodeLeaf[leaf]
+	}
 }
 
-func (s *Scorer) step(at int32, t *walkedTree, row []float64) int32 {
-	n := &s.nodes[at]
-	v := row[n.feature]
-	if n.special || v != v {
-		return s.stepSpecial(at, t, v)
+// stepOdd is 1 if the row goes right.
+func (s *Scorer) stepOdd(n *walkedNode, row []float64) int32 {
+	odd := &s.odd[^n.input]
+	if s.ensemble.Trees[odd.tree].goesLeft(odd.node, row[odd.feature]) {
+		return 0
 	}
-	next := n.right
-	if v <= n.threshold {
-		next = n.left
-	}
-	return next
-}
-
-func (s *Scorer) stepSpecial(at int32, t *walkedTree, v float64) int32 {
-	if s.ensemble.Trees[t.tree].goesLeft(at-t.first, v) {
-		return s.nodes[at].left
-	}
-	return s.nodes[at].right
+	return 1
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/rebound-engine/rebound/models"
 )
 
-// Trees of more leaves than a mask holds, of every kind of node, are walked four
+// Trees of more leaves than a mask holds, of every kind of node, are walked eight
 // at a time to the leaves that Tree.Find reaches, alone and split by offers.
 func TestWalkedTreesReachTheirLeaves(t *testing.T) {
 	const features = 6
 	r := rand.New(rand.NewPCG(5, 5))
-	for trees := 1; trees < 11; trees++ {
+	for trees := 1; trees < 20; trees++ {
 		e := &models.Ensemble{Features: make([]models.Feature, features), Outputs: 1, Base: []float64{0.5}}
 		for i := range trees {
 			kinds := anyKind
