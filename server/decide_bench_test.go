@@ -87,7 +87,7 @@ func newDecideCall(tb testing.TB, log io.Writer) *decideCall {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c := &decideCall{codec: vtcodec.NewReleasing(), way: chained(s.way.unary())}
+	c := &decideCall{codec: vtcodec.NewReleasing(), way: s.way.unary}
 	c.srv = &decisionServer{handlers: handlers{cfg: &s.cfg, way: s.way}, decisions: &answering{decision: eightCandidates()}}
 	for _, m := range describeDecisions().Methods {
 		if m.MethodName == "Decide" {
@@ -98,21 +98,6 @@ func newDecideCall(tb testing.TB, log io.Writer) *decideCall {
 		tb.Fatal(err)
 	}
 	return c
-}
-
-func chained(all []grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
-		return all[0](ctx, req, info, rest(all, 0, info, h))
-	}
-}
-
-func rest(all []grpc.UnaryServerInterceptor, at int, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) grpc.UnaryHandler {
-	if at == len(all)-1 {
-		return h
-	}
-	return func(ctx context.Context, req any) (any, error) {
-		return all[at+1](ctx, req, info, rest(all, at+1, info, h))
-	}
 }
 
 // once is one call; it returns the size of the answer.

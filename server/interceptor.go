@@ -33,18 +33,44 @@ type middleware struct {
 	draining atomic.Bool
 }
 
-// unary is the way in of every unary call, outermost first.
-func (m *middleware) unary() []grpc.UnaryServerInterceptor {
-	return []grpc.UnaryServerInterceptor{
-		m.recoverUnary,
-		m.requestIDUnary,
-		m.metricsUnary,
-		m.accessUnary,
-		m.statusUnary,
-		m.limitUnary,
-		m.deadlineUnary,
-		m.validateUnary,
+// unary is the way in of every unary call: it is named and timed, counted and logged, and its panic is one bad
+// call's alone. One interceptor and one context for it all: a chain would allocate for every link.
+func (m *middleware) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+	call := &callContext{ctx, callID(ctx, req)}
+	defer func() {
+		if p := recover(); p != nil {
+			resp, err = nil, m.recovered(call, info.FullMethod, call.id, p)
+		}
+	}()
+	start := time.Now()
+	if resp, err = m.admitted(call, req, info.FullMethod, next); err != nil {
+		resp, err = nil, m.mapped(call, info.FullMethod, err)
 	}
+	m.ended(call, info.FullMethod, err, time.Since(start))
+	return resp, err
+}
+
+// ended counts and logs a call.
+func (m *middleware) ended(ctx context.Context, method string, err error, took time.Duration) {
+	m.access(ctx, method, err, took)
+	m.metrics.method(method).observe(status.Code(err), took)
+}
+
+// admitted answers a call within the limits of this server, if it breaks no rule.
+func (m *middleware) admitted(ctx context.Context, req any, method string, next grpc.UnaryHandler) (any, error) {
+	if err := m.admit(method); err != nil {
+		return nil, err
+	}
+	defer m.leave(method)
+	if d, ok := ctx.Deadline(); !ok || time.Until(d) > m.cfg.MaxDeadline { // every call has an end
+		limited, cancel := context.WithTimeout(ctx, m.cfg.MaxDeadline)
+		defer cancel()
+		ctx = limited
+	}
+	if err := m.validate.check(req); err != nil {
+		return nil, err
+	}
+	return next(ctx, req)
 }
 
 // stream is the way in of every streaming call. A stream has no deadline of ours: it lives until one side ends it.
@@ -52,24 +78,14 @@ func (m *middleware) stream() []grpc.StreamServerInterceptor {
 	return []grpc.StreamServerInterceptor{
 		m.recoverStream,
 		m.requestIDStream,
-		m.metricsStream,
-		m.accessStream,
+		m.endedStream,
 		m.statusStream,
 		m.limitStream,
 		m.validateStream,
 	}
 }
 
-// recoverUnary turns a panic into an internal error: one bad call must not end the others.
-func (m *middleware) recoverUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			resp, err = nil, m.recovered(ctx, info.FullMethod, callID(ctx, req), p)
-		}
-	}()
-	return next(ctx, req)
-}
-
+// recoverStream turns a panic into an internal error: one bad call must not end the others.
 func (m *middleware) recoverStream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -89,19 +105,31 @@ func (m *middleware) recovered(ctx context.Context, method, id string, p any) er
 
 type requestIDContext struct{}
 
+// callContext is the context of a call, with its request id.
+type callContext struct {
+	context.Context
+	id string
+}
+
+// Value implements context.Context.
+func (c *callContext) Value(key any) any {
+	if key == (requestIDContext{}) {
+		return c.id
+	}
+	return c.Context.Value(key)
+}
+
 // RequestID returns the request id of the call ctx belongs to; empty outside of a call.
 func RequestID(ctx context.Context) string {
+	if c, ok := ctx.(*callContext); ok {
+		return c.id
+	}
 	id, _ := ctx.Value(requestIDContext{}).(string)
 	return id
 }
 
-func (m *middleware) requestIDUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	return next(context.WithValue(ctx, requestIDContext{}, callID(ctx, req)), req)
-}
-
 func (m *middleware) requestIDStream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	ctx := context.WithValue(ss.Context(), requestIDContext{}, callID(ss.Context(), nil))
-	return next(srv, &contextStream{ss, ctx})
+	return next(srv, &contextStream{ss, &callContext{ss.Context(), callID(ss.Context(), nil)}})
 }
 
 // callID names a call: by the caller's metadata, else by the message's own request id, else by chance.
@@ -130,56 +158,27 @@ type contextStream struct {
 
 func (s *contextStream) Context() context.Context { return s.ctx }
 
-func (m *middleware) metricsUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	start := time.Now()
-	resp, err := next(ctx, req)
-	m.metrics.method(info.FullMethod).observe(status.Code(err), time.Since(start))
-	return resp, err
-}
-
-func (m *middleware) metricsStream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+func (m *middleware) endedStream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	start := time.Now()
 	err := next(srv, ss)
-	m.metrics.method(info.FullMethod).observe(status.Code(err), time.Since(start))
+	m.ended(ss.Context(), info.FullMethod, err, time.Since(start))
 	return err
 }
 
-// accessUnary writes one line per call: ids and figures, never what is in a profile.
-func (m *middleware) accessUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	if !m.log.Enabled(ctx, slog.LevelInfo) {
-		return next(ctx, req)
-	}
-	start := time.Now()
-	resp, err := next(ctx, req)
-	m.access(ctx, info.FullMethod, err, time.Since(start))
-	return resp, err
-}
-
-func (m *middleware) accessStream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	start := time.Now()
-	err := next(srv, ss)
-	m.access(ss.Context(), info.FullMethod, err, time.Since(start))
-	return err
-}
-
+// access writes one line per call: ids and figures, never what is in a profile.
 func (m *middleware) access(ctx context.Context, method string, err error, took time.Duration) {
+	if !m.log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
 	m.log.LogAttrs(ctx, slog.LevelInfo, "call", slog.String("method", method), slog.String("request_id", RequestID(ctx)),
 		slog.String("code", status.Code(err).String()), slog.Int64("micros", took.Microseconds()))
-}
-
-// statusUnary maps domain errors to statuses; nothing inside of it makes one. The cause of what is our fault is logged here, once.
-func (m *middleware) statusUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	resp, err := next(ctx, req)
-	if err != nil {
-		return nil, m.mapped(ctx, info.FullMethod, err)
-	}
-	return resp, nil
 }
 
 func (m *middleware) statusStream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	return m.mapped(ss.Context(), info.FullMethod, next(srv, ss))
 }
 
+// mapped is the status of a domain error; nothing inside of it makes one. The cause of what is our fault is logged here, once.
 func (m *middleware) mapped(ctx context.Context, method string, err error) error {
 	s := toStatus(err, RequestID(ctx), m.cfg.RetryDelay)
 	if status.Code(s) == codes.Internal {
@@ -189,56 +188,38 @@ func (m *middleware) mapped(ctx context.Context, method string, err error) error
 	return s
 }
 
-// limitUnary refuses at once what would only wait: while draining, and above MaxCalls.
-func (m *middleware) limitUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	release, err := m.admit(info.FullMethod)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return next(ctx, req)
-}
-
 func (m *middleware) limitStream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	release, err := m.admit(info.FullMethod)
-	if err != nil {
+	if err := m.admit(info.FullMethod); err != nil {
 		return err
 	}
-	defer release()
+	defer m.leave(info.FullMethod)
 	return next(srv, ss)
 }
 
-// admit counts a call in. Health and reflection are always let in.
-func (m *middleware) admit(method string) (release func(), err error) {
-	if strings.HasPrefix(method, "/grpc.") {
-		return func() {}, nil
+// admit counts a call in, or refuses at once what would only wait: while draining,
+// and above MaxCalls. Health and reflection are always let in.
+func (m *middleware) admit(method string) error {
+	if unlimited(method) {
+		return nil
 	}
 	if m.draining.Load() {
-		return nil, &drainingError{m.cfg.RetryDelay}
+		return &drainingError{m.cfg.RetryDelay}
 	}
 	if n := m.metrics.inFlight.Add(1); n > int64(m.cfg.MaxCalls) {
 		m.metrics.inFlight.Add(-1)
-		return nil, &overloadError{m.cfg.MaxCalls, m.cfg.RetryDelay}
+		return &overloadError{m.cfg.MaxCalls, m.cfg.RetryDelay}
 	}
-	return m.metrics.leave, nil
+	return nil
 }
 
-// deadlineUnary gives every call an end.
-func (m *middleware) deadlineUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	if d, ok := ctx.Deadline(); ok && time.Until(d) <= m.cfg.MaxDeadline {
-		return next(ctx, req)
+// leave counts a call out that was admitted.
+func (m *middleware) leave(method string) {
+	if !unlimited(method) {
+		m.metrics.inFlight.Add(-1)
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.cfg.MaxDeadline)
-	defer cancel()
-	return next(ctx, req)
 }
 
-func (m *middleware) validateUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	if err := m.validate.check(req); err != nil {
-		return nil, err
-	}
-	return next(ctx, req)
-}
+func unlimited(method string) bool { return strings.HasPrefix(method, "/grpc.") }
 
 func (m *middleware) validateStream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	return next(srv, &validatedStream{ss, m.validate})

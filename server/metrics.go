@@ -101,6 +101,3 @@ func (m *callMetrics) collect(ch chan<- prometheus.Metric, name string, s *metho
 		ch <- prometheus.MustNewConstHistogram(m.seconds, total, sum, cumulative, name)
 	}
 }
-
-// leave counts a call out.
-func (m *callMetrics) leave() { m.inFlight.Add(-1) }

@@ -61,7 +61,7 @@ const streamWorkers = 64
 func (s *Server) options() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(vtcodec.NewReleasing()),
-		grpc.ChainUnaryInterceptor(s.way.unary()...),
+		grpc.UnaryInterceptor(s.way.unary),
 		grpc.ChainStreamInterceptor(s.way.stream()...),
 		grpc.MaxRecvMsgSize(s.cfg.MaxMessageBytes),
 		grpc.MaxHeaderListSize(s.cfg.MaxHeaderBytes),
