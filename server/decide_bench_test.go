@@ -82,8 +82,7 @@ type decideCall struct {
 
 func newDecideCall(tb testing.TB, log io.Writer) *decideCall {
 	tb.Helper()
-	lines := logbuffer.New(log)
-	s, err := New(DefaultConfig(), Services{}, slog.New(logbuffer.Handler(slog.NewTextHandler(lines, nil), lines)), prometheus.NewRegistry())
+	s, err := New(DefaultConfig(), Services{}, slog.New(logbuffer.Text(logbuffer.New(log), slog.LevelInfo)), prometheus.NewRegistry())
 	if err != nil {
 		tb.Fatal(err)
 	}

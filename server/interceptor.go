@@ -165,13 +165,16 @@ func (m *middleware) endedStream(srv any, ss grpc.ServerStream, info *grpc.Strea
 	return err
 }
 
-// access writes one line per call: ids and figures, never what is in a profile.
+// access writes one line per call: ids and figures, never what is in a profile. It goes to the handler directly,
+// for the logger would look up who calls it.
 func (m *middleware) access(ctx context.Context, method string, err error, took time.Duration) {
 	if !m.log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
-	m.log.LogAttrs(ctx, slog.LevelInfo, "call", slog.String("method", method), slog.String("request_id", RequestID(ctx)),
+	line := slog.NewRecord(time.Now(), slog.LevelInfo, "call", 0)
+	line.AddAttrs(slog.String("method", method), slog.String("request_id", RequestID(ctx)),
 		slog.String("code", status.Code(err).String()), slog.Int64("micros", took.Microseconds()))
+	_ = m.log.Handler().Handle(ctx, line) // as a logger does: there is nowhere else to say it
 }
 
 func (m *middleware) statusStream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {

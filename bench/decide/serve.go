@@ -194,7 +194,7 @@ func startServer(ctx context.Context, eng *engine.Engine, dir string) (*server.S
 	cfg.Address, cfg.MetricsAddress = "127.0.0.1:0", ""
 	lines := logbuffer.New(log)
 	svc := server.Services{Decisions: eng, Events: eng}
-	srv, err := server.New(cfg, svc, slog.New(logbuffer.Handler(slog.NewTextHandler(lines, nil), lines)), prometheus.NewRegistry())
+	srv, err := server.New(cfg, svc, slog.New(logbuffer.Text(lines, slog.LevelInfo)), prometheus.NewRegistry())
 	if err != nil {
 		return nil, err
 	}

@@ -164,9 +164,8 @@ func newLogger(w *logbuffer.Writer, cfg nodeConfig) *slog.Logger {
 	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
 		level = slog.LevelInfo
 	}
-	opts := &slog.HandlerOptions{Level: level}
 	if cfg.LogFormat == "json" {
-		return slog.New(logbuffer.Handler(slog.NewJSONHandler(w, opts), w))
+		return slog.New(logbuffer.Handler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}), w))
 	}
-	return slog.New(logbuffer.Handler(slog.NewTextHandler(w, opts), w))
+	return slog.New(logbuffer.Text(w, level))
 }

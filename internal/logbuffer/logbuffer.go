@@ -46,11 +46,16 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if len(w.b)+len(p) > size {
 		w.flush()
 	}
+	w.begin()
+	w.b = append(w.b, p...)
+	return len(p), w.told()
+}
+
+// begin starts the time the first line of a write may wait.
+func (w *Writer) begin() {
 	if len(w.b) == 0 {
 		w.timer.Reset(Delay)
 	}
-	w.b = append(w.b, p...)
-	return len(p), w.told()
 }
 
 // Flush writes what has been gathered; the error may be that of an earlier write.
