@@ -45,7 +45,7 @@ func addKind(e *profile.Event, m *pb.Event) (err error) {
 		e.Kind = profile.KindReturn
 		e.OrderID, e.ReturnID = k.ItemReturn.GetOrderId(), k.ItemReturn.GetReturnId()
 		e.Currency, e.Refund = k.ItemReturn.GetRefund().GetCurrencyCode(), k.ItemReturn.GetRefund().GetMinorUnits()
-		e.Lines, err = toReturnLines(k.ItemReturn)
+		e.Lines, err = appendReturnLines(nil, k.ItemReturn)
 	case *pb.Event_Presentation:
 		e.Kind = profile.KindPresentation
 		e.DecisionID, e.OfferID = k.Presentation.GetDecisionId(), k.Presentation.GetOfferId()

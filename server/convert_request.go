@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -39,14 +40,24 @@ func inside(err error, list string, i int) error {
 	return out
 }
 
-// toRequest converts what Decide is asked. The result shares the message's strings and nothing else.
-func toRequest(m *pb.DecideRequest) (*engine.Request, error) {
-	r := &engine.Request{
+// question is what the engine is asked, in memory that is used again for the next call.
+type question struct {
+	request engine.Request
+	basket  int64
+}
+
+// read takes over what Decide is asked. The question shares the message's strings and nothing else.
+func (q *question) read(m *pb.DecideRequest) error {
+	r := &q.request
+	customers, lines := r.Customer[:0], r.Return.Lines[:0]
+	*r = engine.Request{
 		RequestID:    m.GetRequestId(),
+		Customer:     customers,
 		Consent:      engine.Consent(m.GetConsent()),
 		Scope:        m.GetScope() + m.GetStoreId(), // one of the two
 		Channel:      profile.Channel(m.GetChannel()),
 		Phase:        engine.Phase(m.GetPhase()),
+		Return:       toReturn(m.GetItemReturn()),
 		Currency:     m.GetItemReturn().GetRefund().GetCurrencyCode(),
 		AssociateID:  m.GetAssociateId(),
 		Jurisdiction: m.GetJurisdiction(),
@@ -58,13 +69,33 @@ func toRequest(m *pb.DecideRequest) (*engine.Request, error) {
 	}
 	var err error
 	if r.AsOf, err = toTime(m.GetAsOf(), "as_of"); err != nil {
-		return nil, err
+		return err
 	}
-	if r.Basket, err = toBasket(m.GetBasket(), r.Currency); err != nil {
-		return nil, err
+	if err := q.readBasket(m.GetBasket()); err != nil {
+		return err
 	}
-	r.Return, err = toReturn(m.GetItemReturn())
-	return r, err
+	r.Return.Lines, err = appendReturnLines(lines, m.GetItemReturn())
+	return err
+}
+
+func (q *question) readBasket(b *pb.Basket) error {
+	if b == nil {
+		return nil
+	}
+	if got := b.GetTotal().GetCurrencyCode(); got != q.request.Currency {
+		return newBadRequest("basket.total.currency_code", fmt.Sprintf("%q is not the refund's currency %q", got, q.request.Currency))
+	}
+	q.basket = b.GetTotal().GetMinorUnits()
+	q.request.Basket = &q.basket
+	return nil
+}
+
+// forget lets go of all that belongs to the call, and keeps the memory.
+func (q *question) forget() {
+	customers, lines := q.request.Customer, q.request.Return.Lines
+	clear(customers)
+	clear(lines)
+	q.request = engine.Request{Customer: customers[:0], Return: engine.Return{Lines: lines[:0]}}
 }
 
 func toExplain(e pb.Explain) engine.Explain {
@@ -81,27 +112,15 @@ func toIdentity(id *pb.CustomerId) profile.Identity {
 	return profile.Identity{Namespace: id.GetNamespace(), Value: id.GetValue()}
 }
 
-func toBasket(b *pb.Basket, currency string) (*int64, error) {
-	if b == nil {
-		return nil, nil
-	}
-	if got := b.GetTotal().GetCurrencyCode(); got != currency {
-		return nil, newBadRequest("basket.total.currency_code", fmt.Sprintf("%q is not the refund's currency %q", got, currency))
-	}
-	total := b.GetTotal().GetMinorUnits()
-	return &total, nil
-}
-
-func toReturn(m *pb.ItemReturn) (engine.Return, error) {
-	lines, err := toReturnLines(m)
+// toReturn converts a return without its lines.
+func toReturn(m *pb.ItemReturn) engine.Return {
 	return engine.Return{
 		ID:            m.GetReturnId(),
 		OrderID:       m.GetOrderId(),
 		Authorization: toAuthorization(m.GetAuthorization()),
-		Lines:         lines,
 		Refund:        m.GetRefund().GetMinorUnits(),
 		Tender:        m.GetTender(),
-	}, err
+	}
 }
 
 // toAuthorization gives the word policies use.
@@ -117,18 +136,18 @@ func toAuthorization(a pb.Authorization) string {
 	return ""
 }
 
-func toReturnLines(m *pb.ItemReturn) ([]profile.Line, error) {
-	lines := make([]profile.Line, len(m.GetLines()))
+func appendReturnLines(lines []profile.Line, m *pb.ItemReturn) ([]profile.Line, error) {
+	lines = slices.Grow(lines, len(m.GetLines()))
 	for i, l := range m.GetLines() {
 		at, err := toTime(l.GetPurchasedAt(), "purchased_at")
 		if err != nil {
-			return nil, inside(err, "item_return.lines", i)
+			return lines, inside(err, "item_return.lines", i)
 		}
-		lines[i] = profile.Line{
+		lines = append(lines, profile.Line{
 			SKU: l.GetSku(), Style: l.GetStyle(), Size: l.GetSize(), Category: l.GetCategory(),
 			Quantity: l.GetQuantity(), Paid: l.GetPaidMinorUnits(),
 			Reason: l.GetReason(), Condition: l.GetCondition(), PurchasedAt: at, DecisionID: l.GetDecisionId(),
-		}
+		})
 	}
 	return lines, nil
 }

@@ -88,7 +88,7 @@ func newDecideCall(tb testing.TB, log io.Writer) *decideCall {
 	}
 	c := &decideCall{codec: vtcodec.NewReleasing(), way: s.way.unary}
 	c.srv = &decisionServer{handlers: handlers{cfg: &s.cfg, way: s.way}, decisions: &answering{decision: eightCandidates()}}
-	for _, m := range describeDecisions().Methods {
+	for _, m := range describeDecisions(c.srv).Methods {
 		if m.MethodName == "Decide" {
 			c.handle = m.Handler
 		}

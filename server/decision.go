@@ -24,20 +24,32 @@ type decisionServer struct {
 	pb.UnimplementedDecisionServiceServer
 	handlers
 	decisions Decisions
+	questions sync.Pool // *question
 }
 
 // Decide implements DecisionServiceServer.
 func (s *decisionServer) Decide(ctx context.Context, m *pb.DecideRequest) (*pb.DecideResponse, error) {
-	r, err := toRequest(m)
-	if err != nil {
-		return nil, err
-	}
-	d, err := s.decisions.Decide(ctx, r)
+	d, err := s.ask(ctx, m)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Release()
 	return seenBy(m.GetAudience(), d, m.GetExplain()), nil
+}
+
+// ask puts the question to the engine, which does not keep it. A question it panics at is left to the collector.
+func (s *decisionServer) ask(ctx context.Context, m *pb.DecideRequest) (*engine.Decision, error) {
+	q, ok := s.questions.Get().(*question)
+	if !ok {
+		q = new(question)
+	}
+	if err := q.read(m); err != nil {
+		return nil, err
+	}
+	d, err := s.decisions.Decide(ctx, &q.request)
+	q.forget()
+	s.questions.Put(q)
+	return d, err
 }
 
 // seenBy converts a decision, without what is not for stores, associates and customers to see.

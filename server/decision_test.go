@@ -28,14 +28,6 @@ func start(t *testing.T, decide func(context.Context, *engine.Request) (*engine.
 func sample(context.Context, *engine.Request) (*engine.Decision, error) { return sampleDecision(), nil }
 
 func TestDecideTranslatesRequest(t *testing.T) {
-	var got *engine.Request
-	c := start(t, func(_ context.Context, r *engine.Request) (*engine.Decision, error) {
-		got = r
-		return sampleDecision(), nil
-	})
-	if _, err := c.Decide(testContext(t), request()); err != nil {
-		t.Fatal(err)
-	}
 	basket := int64(9000)
 	want := &engine.Request{
 		RequestID: "q-1", Customer: []profile.Identity{{Namespace: "loyalty", Value: "77"}}, Scope: "us.ne.0412",
@@ -43,8 +35,16 @@ func TestDecideTranslatesRequest(t *testing.T) {
 		Return: engine.Return{ID: "r-1", OrderID: "o-1", Authorization: "APPROVED", Refund: 8000, Tender: "CARD",
 			Lines: []profile.Line{{SKU: "shoe-42", Style: "shoe", Size: "42", Category: "shoes", Quantity: 1, Paid: 8000, Reason: "SIZE"}}},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("engine is asked (-want +got):\n%s", diff)
+	asked := 0
+	c := start(t, func(_ context.Context, got *engine.Request) (*engine.Decision, error) {
+		asked++
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("engine is asked (-want +got):\n%s", diff)
+		}
+		return sampleDecision(), nil
+	})
+	if _, err := c.Decide(testContext(t), request()); err != nil || asked != 1 {
+		t.Fatalf("asked %d times, %v", asked, err)
 	}
 }
 

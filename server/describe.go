@@ -10,25 +10,26 @@ import (
 
 // describeDecisions is the generated description of DecisionService with a Decide whose request comes
 // from a pool and goes back to it. The engine keeps strings of a request, never the message.
-func describeDecisions() *grpc.ServiceDesc {
+func describeDecisions(srv *decisionServer) *grpc.ServiceDesc {
 	desc := pb.DecisionService_ServiceDesc
 	desc.Methods = append([]grpc.MethodDesc(nil), desc.Methods...)
 	for i := range desc.Methods {
 		if desc.Methods[i].MethodName == "Decide" {
-			desc.Methods[i].Handler = pooledDecide
+			desc.Methods[i].Handler = pooledDecide(srv)
 		}
 	}
 	return &desc
 }
 
-func pooledDecide(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) { //nolint:revive // grpc.MethodDesc wants this order
-	req := pb.DecideRequestFromVTPool()
-	defer req.ReturnToVTPool()
-	if err := dec(req); err != nil {
-		return nil, err
-	}
+func pooledDecide(srv *decisionServer) grpc.MethodHandler {
 	info := &grpc.UnaryServerInfo{Server: srv, FullMethod: pb.DecisionService_Decide_FullMethodName}
-	return interceptor(ctx, req, info, func(ctx context.Context, req any) (any, error) {
-		return srv.(pb.DecisionServiceServer).Decide(ctx, req.(*pb.DecideRequest))
-	})
+	decide := func(ctx context.Context, req any) (any, error) { return srv.Decide(ctx, req.(*pb.DecideRequest)) }
+	return func(_ any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+		req := pb.DecideRequestFromVTPool()
+		defer req.ReturnToVTPool()
+		if err := dec(req); err != nil {
+			return nil, err
+		}
+		return interceptor(ctx, req, info, decide)
+	}
 }

@@ -20,6 +20,7 @@ func FuzzDecideMessage(f *testing.F) {
 	}
 	f.Add(seed)
 	f.Add([]byte{0x0a, 0x01, 0xff})
+	q := new(question) // one for all: nothing of a request may reach the next
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m := pb.DecideRequestFromVTPool()
 		defer m.ReturnToVTPool()
@@ -33,10 +34,15 @@ func FuzzDecideMessage(f *testing.F) {
 		if ruled != nil {
 			return
 		}
-		r, err := toRequest(m)
+		err := q.read(m)
+		r := &q.request
 		if err == nil && (r.RequestID != m.GetRequestId() || len(r.Return.Lines) != len(m.GetItemReturn().GetLines())) {
 			t.Errorf("request %v became %v", m, r)
 		}
+		if r.Basket != nil != (m.GetBasket() != nil) || len(r.Customer) != len(m.GetCustomerIds()) {
+			t.Errorf("request %v became %v", m, r)
+		}
+		q.forget()
 	})
 }
 

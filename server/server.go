@@ -77,7 +77,8 @@ func (s *Server) options() []grpc.ServerOption {
 func (s *Server) register() {
 	svc := s.services
 	h := handlers{cfg: &s.cfg, way: s.way, stopping: s.stopping}
-	s.grpc.RegisterService(describeDecisions(), &decisionServer{handlers: h, decisions: svc.Decisions})
+	decisions := &decisionServer{handlers: h, decisions: svc.Decisions}
+	s.grpc.RegisterService(describeDecisions(decisions), decisions)
 	s.grpc.RegisterService(&pb.EventService_ServiceDesc, &eventServer{handlers: h, events: svc.Events})
 	s.grpc.RegisterService(&pb.ProfileService_ServiceDesc, &profileServer{handlers: h, profiles: svc.Profiles})
 	s.grpc.RegisterService(&pb.JournalService_ServiceDesc, &journalServer{handlers: h, journal: svc.Journal})
