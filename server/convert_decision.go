@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"time"
 
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/rebound-engine/rebound/engine"
@@ -25,23 +24,25 @@ func next[T any](list *[]*T) *T {
 	return (*list)[len(*list)-1]
 }
 
-// fromDecision converts a decision. The message comes from a pool; the codec gives it back once it is sent.
-func fromDecision(d *engine.Decision, explain pb.Explain) *pb.DecideResponse {
+// fromDecision converts a decision into a message made of empty parts. The message
+// comes from a pool; the codec gives it back once it is sent.
+func fromDecision(p *parts, d *engine.Decision, explain pb.Explain) *pb.DecideResponse {
 	m := pb.DecideResponseFromVTPool()
 	m.DecisionId = d.ID
 	m.RequestId = d.RequestID
 	m.Outcome = pb.Outcome(d.Outcome)
-	m.Offer = fromTerms(d)
+	m.Offer = fromTerms(p, d)
 	m.Propensity = d.Propensity
 	for _, a := range d.Arms {
-		m.Arms = append(m.Arms, &pb.ExperimentArm{ExperimentId: a.Experiment, Arm: a.Arm, Bucket: a.Bucket, Chance: a.Chance})
+		arm := next(&m.Arms)
+		arm.ExperimentId, arm.Arm, arm.Bucket, arm.Chance = a.Experiment, a.Arm, a.Bucket, a.Chance
 	}
-	m.Provenance = fromProvenance(d)
+	m.Provenance = fromProvenance(p, d)
 	for _, g := range d.Degraded {
 		m.Degraded = append(m.Degraded, &pb.Degradation{Subject: g.Subject, Rung: g.Rung.String(), Cause: g.Cause})
 	}
-	m.Timings = fromTimings(&d.Timings)
-	m.DecidedAt = fromTime(d.Time)
+	m.Timings = fromTimings(&p.timings, &d.Timings)
+	m.DecidedAt = setTime(&p.decidedAt, d.Time)
 	m.DryRun = d.DryRun
 	m.Supersedes = d.Supersedes
 	addReasons(m, d, explain)
@@ -131,56 +132,69 @@ func fromTime(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t)
 }
 
-func fromTerms(d *engine.Decision) *pb.Offer {
-	t := d.Offer
+// setTime is fromTime into an empty timestamp.
+func setTime(m *timestamppb.Timestamp, t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	m.Seconds, m.Nanos = t.Unix(), int32(t.Nanosecond())
+	return m
+}
+
+func fromTerms(p *parts, d *engine.Decision) *pb.Offer {
+	t, m := d.Offer, &p.offer
 	if t == nil {
 		return nil
 	}
-	m := &pb.Offer{
-		OfferId: t.OfferID, Kind: t.Kind, Ceiling: money(t.Ceiling, d.Currency),
-		ValidFrom: fromTime(t.ValidFrom), ExpiresAt: fromTime(t.Expires),
-		Categories: t.Categories, Token: base64.RawURLEncoding.EncodeToString(d.Token),
-	}
+	m.OfferId, m.Kind = t.OfferID, t.Kind
+	p.ceiling.CurrencyCode, p.ceiling.MinorUnits = d.Currency, t.Ceiling
+	m.Ceiling = &p.ceiling
+	m.ValidFrom, m.ExpiresAt = setTime(&p.validFrom, t.ValidFrom), setTime(&p.expiresAt, t.Expires)
+	m.Categories = t.Categories
+	p.token = base64.RawURLEncoding.AppendEncode(p.token, d.Token)
+	m.Token = string(p.token)
 	for i := range t.Params {
-		m.Params = append(m.Params, fromParam(&t.Params[i]))
+		fromParam(next(&m.Params), &t.Params[i])
 	}
 	for _, c := range t.Channels {
 		m.Channels = append(m.Channels, pb.Channel(pb.Channel_value["CHANNEL_"+c]))
 	}
 	for _, x := range d.Disclosures {
-		m.Disclosures = append(m.Disclosures, &pb.Disclosure{DisclosureId: x.ID, Text: x.Text})
+		out := next(&m.Disclosures)
+		out.DisclosureId, out.Text = x.ID, x.Text
 	}
 	return m
 }
 
-func fromParam(p *engine.Param) *pb.OfferParam {
+func fromParam(m *pb.OfferParam, p *engine.Param) {
+	m.Name = p.Name
 	if p.IsText {
-		return &pb.OfferParam{Name: p.Name, Value: &pb.OfferParam_Text{Text: p.Text}}
+		m.Value = &pb.OfferParam_Text{Text: p.Text}
+	} else {
+		m.Value = &pb.OfferParam_Number{Number: p.Number}
 	}
-	return &pb.OfferParam{Name: p.Name, Value: &pb.OfferParam_Number{Number: p.Number}}
 }
 
-func fromProvenance(d *engine.Decision) *pb.Provenance {
-	p := &d.Provenance
-	m := &pb.Provenance{
-		BundleName: p.BundleName, BundleVersion: int32(p.BundleVersion), BundleDigest: p.BundleDigest,
-		Scope: p.Scope, ScopeChain: p.Chain, ScopeFallback: !p.ScopeExact,
-		ProfileVersion: p.ProfileVersion, Seed: p.Seed, Position: uint64(d.Position),
+func fromProvenance(p *parts, d *engine.Decision) *pb.Provenance {
+	from, m := &d.Provenance, &p.provenance
+	m.BundleName, m.BundleVersion, m.BundleDigest = from.BundleName, int32(from.BundleVersion), from.BundleDigest
+	m.Scope, m.ScopeChain, m.ScopeFallback = from.Scope, from.Chain, !from.ScopeExact
+	m.ProfileVersion, m.Seed, m.Position = from.ProfileVersion, from.Seed, uint64(d.Position)
+	if from.ProfileAge >= 0 && from.ProfileVersion > 0 {
+		p.age.Seconds, p.age.Nanos = int64(from.ProfileAge/time.Second), int32(from.ProfileAge%time.Second)
+		m.ProfileAge = &p.age
 	}
-	if p.ProfileAge >= 0 && p.ProfileVersion > 0 {
-		m.ProfileAge = durationpb.New(p.ProfileAge)
-	}
-	for _, r := range p.Models {
-		m.Models = append(m.Models, &pb.ModelRef{Outcome: r.Outcome, File: r.File, Digest: r.Digest, Assumed: r.Assumed})
+	for _, r := range from.Models {
+		out := next(&m.Models)
+		out.Outcome, out.File, out.Digest, out.Assumed = r.Outcome, r.File, r.Digest, r.Assumed
 	}
 	return m
 }
 
-func fromTimings(t *engine.Timings) *pb.Timings {
-	return &pb.Timings{
-		TotalNanos: int64(t.Total), ProfileNanos: int64(t.Profile), RulesNanos: int64(t.Rules),
-		ScoringNanos: int64(t.Scoring), LedgerNanos: int64(t.Ledger), AppendNanos: int64(t.Append),
-	}
+func fromTimings(m *pb.Timings, t *engine.Timings) *pb.Timings {
+	m.TotalNanos, m.ProfileNanos, m.RulesNanos = int64(t.Total), int64(t.Profile), int64(t.Rules)
+	m.ScoringNanos, m.LedgerNanos, m.AppendNanos = int64(t.Scoring), int64(t.Ledger), int64(t.Append)
+	return m
 }
 
 // fromEntry converts a logged decision. The token stays with the one it was given to.
@@ -188,7 +202,7 @@ func fromEntry(d *engine.Decision) *pb.DecisionEntry {
 	m := &pb.DecisionEntry{
 		Position: uint64(d.Position), RecordedAt: fromTime(d.Recorded), Scope: d.Scope,
 		Channel: pb.Channel(d.Channel), Phase: pb.Phase(d.Phase), Consent: d.Consent,
-		Decision: fromDecision(d, pb.Explain_EXPLAIN_FULL),
+		Decision: fromDecision(new(parts), d, pb.Explain_EXPLAIN_FULL),
 	}
 	if d.Customer != (profile.Identity{}) {
 		m.CustomerId = &pb.CustomerId{Namespace: d.Customer.Namespace, Value: d.Customer.Value}

@@ -25,6 +25,7 @@ type decisionServer struct {
 	handlers
 	decisions Decisions
 	questions sync.Pool // *question
+	answers   sync.Pool // *answer
 }
 
 // Decide implements DecisionServiceServer.
@@ -34,7 +35,22 @@ func (s *decisionServer) Decide(ctx context.Context, m *pb.DecideRequest) (*pb.D
 		return nil, err
 	}
 	defer d.Release()
-	return seenBy(m.GetAudience(), d, m.GetExplain()), nil
+	return seenBy(new(parts), m.GetAudience(), d, m.GetExplain()), nil
+}
+
+// answer is Decide for the codec, which gives the answer back once it is sent.
+func (s *decisionServer) answer(ctx context.Context, m *pb.DecideRequest) (*answer, error) {
+	d, err := s.ask(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Release()
+	a, ok := s.answers.Get().(*answer)
+	if !ok {
+		a = &answer{pool: &s.answers}
+	}
+	a.DecideResponse = seenBy(&a.parts, m.GetAudience(), d, m.GetExplain())
+	return a, nil
 }
 
 // ask puts the question to the engine, which does not keep it. A question it panics at is left to the collector.
@@ -53,11 +69,11 @@ func (s *decisionServer) ask(ctx context.Context, m *pb.DecideRequest) (*engine.
 }
 
 // seenBy converts a decision, without what is not for stores, associates and customers to see.
-func seenBy(who pb.Audience, d *engine.Decision, explain pb.Explain) *pb.DecideResponse {
+func seenBy(p *parts, who pb.Audience, d *engine.Decision, explain pb.Explain) *pb.DecideResponse {
 	if who == pb.Audience_AUDIENCE_UNSPECIFIED || who == pb.Audience_AUDIENCE_OPERATOR {
-		return fromDecision(d, explain)
+		return fromDecision(p, d, explain)
 	}
-	return fromDecision(d.Redacted(), min(explain, pb.Explain_EXPLAIN_REASONS))
+	return fromDecision(p, d.Redacted(), min(explain, pb.Explain_EXPLAIN_REASONS))
 }
 
 // BatchDecide implements DecisionServiceServer.
@@ -149,5 +165,5 @@ func (s *decisionServer) GetDecision(ctx context.Context, m *pb.GetDecisionReque
 	if err != nil {
 		return nil, named(err, pb.ErrorReason_ERROR_REASON_DECISION_NOT_FOUND, "decision", m.GetDecisionId())
 	}
-	return &pb.GetDecisionResponse{Decision: seenBy(m.GetAudience(), d, pb.Explain_EXPLAIN_FULL)}, nil
+	return &pb.GetDecisionResponse{Decision: seenBy(new(parts), m.GetAudience(), d, pb.Explain_EXPLAIN_FULL)}, nil
 }

@@ -23,7 +23,7 @@ func describeDecisions(srv *decisionServer) *grpc.ServiceDesc {
 
 func pooledDecide(srv *decisionServer) grpc.MethodHandler {
 	info := &grpc.UnaryServerInfo{Server: srv, FullMethod: pb.DecisionService_Decide_FullMethodName}
-	decide := func(ctx context.Context, req any) (any, error) { return srv.Decide(ctx, req.(*pb.DecideRequest)) }
+	decide := func(ctx context.Context, req any) (any, error) { return srv.answer(ctx, req.(*pb.DecideRequest)) }
 	return func(_ any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
 		req := pb.DecideRequestFromVTPool()
 		defer req.ReturnToVTPool()
