@@ -66,7 +66,7 @@ func (t *task) rooms(l *Ledger) {
 	t.budgets = t.budgets[:0]
 	for i := range t.plan.Budgets {
 		b := &t.plan.Budgets[i]
-		start, end, ok := periodOf(b, t.now)
+		start, end, ok := t.plan.period(i, t.now)
 		r := budgetRoom{id: b.ID, scope: b.Scope, start: start, end: end, limit: b.Limit, buffer: b.Buffer, hard: b.Guarantee != "expected", pacing: b.Pacing}
 		if !ok {
 			r.limit = 0

@@ -12,8 +12,8 @@ import (
 // fields that are equal, then the others.
 const likeMask protowire.Number = 15
 
-// likeness walks the fields of two elements: it leaves out of the first what is
-// equal and says so in the mask, or, taking, puts back what the mask says.
+// likeness walks the fields of two elements: it says in the mask which are equal, and need not
+// be written, or, taking, puts back what the mask says.
 type likeness struct {
 	mask   uint64
 	at     int // the next bit
@@ -27,7 +27,6 @@ func alike[T comparable](l *likeness, v *T, before T) {
 	case l.taking && l.mask&bit != 0:
 		*v = before
 	case !l.taking && *v == before && *v != zero:
-		*v = zero
 		l.mask |= bit
 	}
 	l.at++
@@ -65,39 +64,41 @@ func (v *values) of(candidate int) []byte {
 	return v.b[from:v.ends[candidate]]
 }
 
-// appendValues writes a candidate's outcomes and goals. Where no earlier
-// candidate has an element it is compared with an empty one, of which nothing is
-// left out. It is not generic, for then every element would be allocated.
+// appendValues writes a candidate's outcomes and goals. It is not generic, for
+// then every element would be allocated.
 func (c *Candidate) appendValues(w *wire, earlier []Candidate) {
-	for i, o := range c.Outcomes {
+	for i := range c.Outcomes {
+		o, l := &c.Outcomes[i], likeness{}
+		if before := lastAt(earlier, i, outcomesOf); before != nil {
+			o.like(before, &l)
+		}
 		at := w.open(12)
-		before, _ := lastAt(earlier, i, outcomesOf)
-		var l likeness
-		o.like(&before, &l)
 		w.uint(likeMask, l.mask)
-		o.append(w)
+		o.append(w, l.mask)
 		w.close(at)
 	}
-	for i, g := range c.Goals {
+	for i := range c.Goals {
+		g, l := &c.Goals[i], likeness{}
+		if before := lastAt(earlier, i, goalsOf); before != nil {
+			g.like(before, &l)
+		}
 		at := w.open(13)
-		before, _ := lastAt(earlier, i, goalsOf)
-		var l likeness
-		g.like(&before, &l)
 		w.uint(likeMask, l.mask)
-		g.append(w)
+		g.append(w, l.mask)
 		w.close(at)
 	}
 }
 
 // appendCharges writes what the candidate is charged for the budgets.
 func (c *Candidate) appendCharges(w *wire, earlier []Candidate) {
-	for i, x := range c.Charges {
+	for i := range c.Charges {
+		x, l := &c.Charges[i], likeness{}
+		if before := lastAt(earlier, i, chargesOf); before != nil {
+			x.like(before, &l)
+		}
 		at := w.open(14)
-		before, _ := lastAt(earlier, i, chargesOf)
-		var l likeness
-		x.like(&before, &l)
 		w.uint(likeMask, l.mask)
-		x.append(w)
+		x.append(w, l.mask)
 		w.close(at)
 	}
 }
@@ -110,25 +111,25 @@ func parseLike[T any, E element[T]](b []byte, list *[]T, earlier []Candidate, of
 			E(&x).field(f)
 			return nil
 		}
-		before, ok := lastAt(earlier, len(*list), of)
-		if !ok {
+		before := lastAt(earlier, len(*list), of)
+		if before == nil {
 			return fmt.Errorf("%w: element %d is like one that no earlier candidate has", errWire, len(*list))
 		}
-		E(&x).like(&before, &likeness{mask: f.v, taking: true})
+		E(&x).like(before, &likeness{mask: f.v, taking: true})
 		return nil
 	})
 	*list = append(*list, x)
 	return err
 }
 
-// lastAt is the element at a place in the last candidate that has one there.
-func lastAt[T any](earlier []Candidate, place int, of func(*Candidate) []T) (last T, ok bool) {
+// lastAt is the element at a place in the last candidate that has one there; nil if none has.
+func lastAt[T any](earlier []Candidate, place int, of func(*Candidate) []T) *T {
 	for i := len(earlier) - 1; i >= 0; i-- {
 		if list := of(&earlier[i]); place < len(list) {
-			return list[place], true
+			return &list[place]
 		}
 	}
-	return last, false
+	return nil
 }
 
 func outcomesOf(c *Candidate) []OutcomeScore { return c.Outcomes }

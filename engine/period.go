@@ -26,3 +26,18 @@ func periodOf(b *rules.Budget, now time.Time) (start, end int64, ok bool) {
 	}
 	return milli(from), milli(to), !local.Before(from) && local.Before(to)
 }
+
+// span is a period, in Unix ms.
+type span struct{ start, end int64 }
+
+// period is periodOf a budget; the calendar is asked once per period.
+func (p *plan) period(budget int, now time.Time) (start, end int64, ok bool) {
+	if s := p.spans[budget].Load(); s != nil && s.start <= milli(now) && milli(now) < s.end {
+		return s.start, s.end, true
+	}
+	start, end, ok = periodOf(&p.Budgets[budget], now)
+	if ok {
+		p.spans[budget].Store(&span{start, end})
+	}
+	return start, end, ok
+}

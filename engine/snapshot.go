@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rebound-engine/rebound/internal/currency"
 	"github.com/rebound-engine/rebound/models"
@@ -40,7 +41,8 @@ type plan struct {
 	after       []int // constraints that read scores
 	redeem      int   // outcome whose event is a redemption; -1: every offer is redeemed
 	minorPerOne float64
-	limited     []string // by offer: why it is not explored where its ceiling is above the limit
+	spans       []atomic.Pointer[span] // by budget: the period of the last decision
+	limited     []string               // by offer: why it is not explored where its ceiling is above the limit
 }
 
 // slots of the variables the engine itself sets in a frame.
@@ -145,6 +147,7 @@ func (s *snapshot) addScope(b *rules.Bundle, scope string) error {
 	for i := range p.Offers {
 		pl.limited = append(pl.limited, "not the best, and its ceiling of "+currency.Text(p.Offers[i].Ceiling, p.Currency)+" is above what exploration may risk")
 	}
+	pl.spans = make([]atomic.Pointer[span], len(p.Budgets))
 	for _, g := range p.Budgets {
 		if g.Currency != p.Currency {
 			return fmt.Errorf("scope %q: budget %s is in %s, offers are in %s; give both one currency", scope, g.ID, g.Currency, p.Currency)

@@ -159,6 +159,9 @@ func (r *fieldReader) next() bool {
 	if len(r.b) == 0 || r.err != nil {
 		return false
 	}
+	if r.short() {
+		return true
+	}
 	num, typ, n := protowire.ConsumeTag(r.b)
 	if n < 0 {
 		r.err = fmt.Errorf("%w: %w", errWire, protowire.ParseError(n))
@@ -182,6 +185,24 @@ func (r *fieldReader) next() bool {
 		return false
 	}
 	r.b = r.b[n:]
+	return true
+}
+
+// short reads a field whose tag and value, or length, take a byte each, which most do.
+func (r *fieldReader) short() bool {
+	b := r.b
+	if len(b) < 2 || b[0] < 1<<3 || b[0]|b[1] >= 0x80 {
+		return false
+	}
+	num, v := protowire.Number(b[0]>>3), uint64(b[1])
+	switch typ := protowire.Type(b[0] & 7); {
+	case typ == protowire.VarintType:
+		r.field, r.b = field{num: num, wire: typ, v: v}, b[2:]
+	case typ == protowire.BytesType && v <= uint64(len(b)-2):
+		r.field, r.b = field{num: num, wire: typ, raw: b[2 : 2+v : 2+v]}, b[2+v:]
+	default:
+		return false
+	}
 	return true
 }
 
