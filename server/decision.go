@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -62,11 +63,19 @@ func (s *decisionServer) ask(ctx context.Context, m *pb.DecideRequest) (*engine.
 	if err := q.read(m); err != nil {
 		return nil, err
 	}
+	together()
 	d, err := s.decisions.Decide(ctx, &q.request)
+	together()
 	q.forget()
 	s.questions.Put(q)
 	return d, err
 }
+
+// together lets the calls that can run now come to this step, too: the processor
+// then finds a step's code in its caches for one call after the other (Larus and
+// Parkes 2002, "Using cohort scheduling to enhance server performance", section 2).
+// With nobody else to run, nothing waits.
+func together() { runtime.Gosched() }
 
 // seenBy converts a decision, without what is not for stores, associates and customers to see.
 func seenBy(p *parts, who pb.Audience, d *engine.Decision, explain pb.Explain) *pb.DecideResponse {

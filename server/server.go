@@ -128,7 +128,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, lis := range s.listeners {
 		wg.Go(func() {
-			if err := s.grpc.Serve(lis); err != nil {
+			if err := s.grpc.Serve(gatherListener{lis}); err != nil {
 				fail(fmt.Errorf("serve %s: %w", lis.Addr(), err))
 			}
 		})
