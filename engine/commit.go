@@ -283,12 +283,16 @@ func (t *task) reserve(o *rules.Offer, c *Candidate) {
 }
 
 func (t *task) terms(o *rules.Offer, index int) *Terms {
-	terms := &Terms{
+	terms := &t.d.memory.terms
+	*terms = Terms{
 		OfferID: o.ID, Kind: string(o.Kind), Ceiling: o.Ceiling,
 		ValidFrom: t.d.Time, Expires: t.d.Time.Add(o.Validity), Channels: o.Channels,
 	}
-	for _, p := range o.Params {
-		terms.Params = append(terms.Params, Param{Name: p.Name, Number: p.Number, Text: p.Text, IsText: p.IsText})
+	if len(o.Params) > 0 {
+		terms.Params = room(&t.d.memory.params, len(o.Params))
+		for i, p := range o.Params {
+			terms.Params[i] = Param{Name: p.Name, Number: p.Number, Text: p.Text, IsText: p.IsText}
+		}
 	}
 	for _, c := range t.applies[index] {
 		terms.Categories = append(terms.Categories, strings.Clone(c))
@@ -300,7 +304,7 @@ func (t *task) terms(o *rules.Offer, index int) *Terms {
 // shown: saying too much breaks no law.
 func (t *task) disclose(c *Candidate) []Disclosure {
 	t.setChosen(c)
-	var out []Disclosure
+	out := t.d.memory.disclosed[:0]
 	for i := range t.plan.Disclosures {
 		x := &t.plan.Disclosures[i]
 		show, err := x.When.Bool(t.frame)
@@ -311,6 +315,7 @@ func (t *task) disclose(c *Candidate) []Disclosure {
 			out = append(out, Disclosure{ID: x.ID, Text: x.Text})
 		}
 	}
+	t.d.memory.disclosed = out
 	return out
 }
 

@@ -8,6 +8,9 @@ type memory struct {
 	goals      []GoalValue
 	charges    []Charge
 	budgets    []BudgetUse
+	terms      Terms
+	params     []Param
+	disclosed  []Disclosure
 }
 
 // blank returns an empty decision in memory that is used again after Release.

@@ -4,7 +4,9 @@
 // validation, metrics, access log and journal on the side of Decide; the driver
 // sends and receives bytes, so that it costs the same for both.
 //
-//	go run ./bench/decide -callers 16,64 -rounds 5 -length 2s
+//	go run ./bench/decide -callers 16,64 -rounds 25 -length 400ms
+//
+// Short rounds, many of them: what else the machine does hits both sides then.
 //
 // It owns the measurement and refuses to know how decisions are made.
 package main
@@ -75,8 +77,8 @@ func parse(args []string) (options, error) {
 	f := flag.NewFlagSet("decide", flag.ContinueOnError)
 	f.StringVar(&o.role, "role", "driver", "driver, or server for the child process")
 	f.StringVar(&callers, "callers", "16,64", "callers at once, one measurement each")
-	f.IntVar(&o.rounds, "rounds", 5, "rounds of echo and Decide, alternately")
-	f.DurationVar(&o.length, "length", 2*time.Second, "length of one round on one server")
+	f.IntVar(&o.rounds, "rounds", 25, "rounds of echo and Decide, alternately")
+	f.DurationVar(&o.length, "length", 400*time.Millisecond, "length of one round on one server")
 	f.StringVar(&o.journal, "journal", "bounded", "bounded or lossless")
 	f.IntVar(&o.profiles, "profiles", 50_000, "customers with a history")
 	f.IntVar(&o.gogc, "gogc", 400, "GOGC of the server process")

@@ -80,8 +80,12 @@ func (s *Store) Lookup(ctx context.Context, term []byte, after store.Position, n
 	if !indexable(term) || limit <= 0 {
 		return nil, nil
 	}
-	q := &query{s: s, term: term, after: after, newest: newest, limit: limit}
-	refs, from := s.recent.find(term)
+	hash := hashTerm(s.recent.seed, term)
+	refs, from := s.recent.find(hash)
+	if len(refs) == 0 && s.filter.absent(hash) {
+		return nil, nil
+	}
+	q := &query{s: s, hash: hash, after: after, newest: newest, limit: limit}
 	if newest {
 		slices.Reverse(refs)
 		q.memory(refs, from)
@@ -97,7 +101,7 @@ func (s *Store) Lookup(ctx context.Context, term []byte, after store.Position, n
 // query collects a page of positions.
 type query struct {
 	s      *Store
-	term   []byte
+	hash   uint64
 	after  store.Position
 	newest bool
 	limit  int
@@ -132,8 +136,7 @@ func (q *query) badger(ctx context.Context, from store.Position) error {
 	if len(q.out) >= q.limit || from == 0 {
 		return nil
 	}
-	hash := hashTerm(q.s.recent.seed, q.term)
-	if q.s.filter.absent(hash) {
+	if q.s.filter.absent(q.hash) {
 		return nil
 	}
 	start := min(q.after, from) + 1
@@ -142,8 +145,8 @@ func (q *query) badger(ctx context.Context, from store.Position) error {
 			start = min(q.after-1, from)
 		}
 	}
-	err := q.s.db.chunks(pageOf(hash), start, q.newest, func(_ []byte, p packed) (bool, error) {
-		lo, hi := p.of(hash)
+	err := q.s.db.chunks(pageOf(q.hash), start, q.newest, func(_ []byte, p packed) (bool, error) {
+		lo, hi := p.of(q.hash)
 		for n := range hi - lo {
 			r := p.ref(lo + n)
 			if q.newest {

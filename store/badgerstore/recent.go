@@ -62,13 +62,12 @@ func (r *recent) link(x ref) {
 	r.refs = append(r.refs, x)
 }
 
-// find returns the references of a term in log order, and up to where Badger has them.
-func (r *recent) find(term []byte) ([]ref, store.Position) {
-	h := hashTerm(r.seed, term)
+// find returns the references of a term's hash in log order, and up to where Badger has them.
+func (r *recent) find(hash uint64) ([]ref, store.Position) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var out []ref
-	if i, ok := r.heads[h]; ok {
+	if i, ok := r.heads[hash]; ok {
 		for ; i >= 0; i = r.refs[i].next {
 			out = append(out, r.refs[i])
 		}
