@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"testing"
 
 	"github.com/rebound-engine/rebound/engine"
@@ -21,11 +20,6 @@ func BenchmarkEngine(b *testing.B) {
 	defer st.Close() //nolint:errcheck // scratch
 	n := uint64(0)
 	b.ReportAllocs()
-	if f := os.Getenv("XPROF"); f != "" {
-		runtime.GC()
-		stop, _ := startProfile(f)
-		defer stop()
-	}
 	before := cpu(os.Getpid())
 	for b.Loop() {
 		n++
