@@ -54,8 +54,7 @@ func (t *task) hidden(p *rules.Program) *verdict {
 
 func evaluationFailed(err error) *verdict {
 	v := &verdict{reason: ReasonEvaluation, detail: err.Error()}
-	var e *rules.EvalError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*rules.EvalError](err); ok {
 		v.source = e.Program.Source()
 	}
 	return v

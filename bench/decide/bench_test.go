@@ -17,7 +17,7 @@ func BenchmarkEngine(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer st.Close() //nolint:errcheck // scratch
+	defer st.Close()
 	n := uint64(0)
 	b.ReportAllocs()
 	before := cpu(os.Getpid())
