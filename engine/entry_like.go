@@ -12,8 +12,8 @@ import (
 // fields that are equal, then the others.
 const likeMask protowire.Number = 15
 
-// likeness walks the fields of two elements: it says in the mask which are equal, and need not
-// be written, or, taking, puts back what the mask says.
+// likeness walks the fields of two elements: it leaves out of the first what is
+// equal and says so in the mask, or, taking, puts back what the mask says.
 type likeness struct {
 	mask   uint64
 	at     int // the next bit
@@ -27,6 +27,7 @@ func alike[T comparable](l *likeness, v *T, before T) {
 	case l.taking && l.mask&bit != 0:
 		*v = before
 	case !l.taking && *v == before && *v != zero:
+		*v = zero
 		l.mask |= bit
 	}
 	l.at++
@@ -68,23 +69,23 @@ func (v *values) of(candidate int) []byte {
 // then every element would be allocated.
 func (c *Candidate) appendValues(w *wire, earlier []Candidate) {
 	for i := range c.Outcomes {
-		o, l := &c.Outcomes[i], likeness{}
+		o, l := c.Outcomes[i], likeness{}
 		if before := lastAt(earlier, i, outcomesOf); before != nil {
 			o.like(before, &l)
 		}
 		at := w.open(12)
 		w.uint(likeMask, l.mask)
-		o.append(w, l.mask)
+		o.append(w)
 		w.close(at)
 	}
 	for i := range c.Goals {
-		g, l := &c.Goals[i], likeness{}
+		g, l := c.Goals[i], likeness{}
 		if before := lastAt(earlier, i, goalsOf); before != nil {
 			g.like(before, &l)
 		}
 		at := w.open(13)
 		w.uint(likeMask, l.mask)
-		g.append(w, l.mask)
+		g.append(w)
 		w.close(at)
 	}
 }
@@ -92,13 +93,13 @@ func (c *Candidate) appendValues(w *wire, earlier []Candidate) {
 // appendCharges writes what the candidate is charged for the budgets.
 func (c *Candidate) appendCharges(w *wire, earlier []Candidate) {
 	for i := range c.Charges {
-		x, l := &c.Charges[i], likeness{}
+		x, l := c.Charges[i], likeness{}
 		if before := lastAt(earlier, i, chargesOf); before != nil {
 			x.like(before, &l)
 		}
 		at := w.open(14)
 		w.uint(likeMask, l.mask)
-		x.append(w, l.mask)
+		x.append(w)
 		w.close(at)
 	}
 }

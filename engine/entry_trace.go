@@ -99,29 +99,14 @@ func (r *RuleRef) field(f field) error {
 	return nil
 }
 
-// append writes what the mask of equal fields does not say.
-func (o *OutcomeScore) append(w *wire, equal uint64) {
-	if equal&(1<<0) == 0 {
-		w.text(1, o.Outcome)
-	}
-	if equal&(1<<1) == 0 {
-		w.float(2, o.Without)
-	}
-	if equal&(1<<2) == 0 {
-		w.float(3, o.With)
-	}
-	if equal&(1<<3) == 0 {
-		w.float(4, o.Lower)
-	}
-	if equal&(1<<4) == 0 {
-		w.float(5, o.Upper)
-	}
-	if equal&(1<<5) == 0 {
-		w.bool(6, o.Assumed)
-	}
-	if equal&(1<<6) == 0 {
-		w.uint(7, uint64(o.Rung))
-	}
+func (o *OutcomeScore) append(w *wire) {
+	w.text(1, o.Outcome)
+	w.float(2, o.Without)
+	w.float(3, o.With)
+	w.float(4, o.Lower)
+	w.float(5, o.Upper)
+	w.bool(6, o.Assumed)
+	w.uint(7, uint64(o.Rung))
 }
 
 func (o *OutcomeScore) field(f field) {
@@ -143,28 +128,14 @@ func (o *OutcomeScore) field(f field) {
 	}
 }
 
-func (g *GoalValue) append(w *wire, equal uint64) {
-	if equal&(1<<0) == 0 {
-		w.text(1, g.Goal)
-	}
-	if equal&(1<<1) == 0 {
-		w.text(2, g.Unit)
-	}
-	if equal&(1<<2) == 0 {
-		w.float(3, g.Amount)
-	}
-	if equal&(1<<3) == 0 {
-		w.float(4, g.Value)
-	}
-	if equal&(1<<4) == 0 {
-		w.float(5, g.Weight)
-	}
-	if equal&(1<<5) == 0 {
-		w.float(6, g.Contribution)
-	}
-	if equal&(1<<6) == 0 {
-		w.bool(7, g.Skipped)
-	}
+func (g *GoalValue) append(w *wire) {
+	w.text(1, g.Goal)
+	w.text(2, g.Unit)
+	w.float(3, g.Amount)
+	w.float(4, g.Value)
+	w.float(5, g.Weight)
+	w.float(6, g.Contribution)
+	w.bool(7, g.Skipped)
 }
 
 func (g *GoalValue) field(f field) {
@@ -186,16 +157,10 @@ func (g *GoalValue) field(f field) {
 	}
 }
 
-func (x *Charge) append(w *wire, equal uint64) {
-	if equal&(1<<0) == 0 {
-		w.text(1, x.Budget)
-	}
-	if equal&(1<<1) == 0 {
-		w.float(2, x.Lambda)
-	}
-	if equal&(1<<2) == 0 {
-		w.float(3, x.Amount)
-	}
+func (x *Charge) append(w *wire) {
+	w.text(1, x.Budget)
+	w.float(2, x.Lambda)
+	w.float(3, x.Amount)
 }
 
 func (x *Charge) field(f field) {
