@@ -1,3 +1,5 @@
+//go:build !race
+
 package foreign_test
 
 import (
@@ -6,11 +8,9 @@ import (
 )
 
 // Scoring a row by any of the reference graphs (trees, linear models, scalers,
-// a network) does not allocate once the memory for it has been made.
+// a network) does not allocate once the memory for it has been made. The race
+// detector makes pools forget it.
 func TestPredictAllocatesNothing(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector makes pools forget")
-	}
 	for _, file := range referenceFiles(t, ".onnx") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			m := open(t, file)
