@@ -77,14 +77,11 @@ func (s *Store) Lookup(ctx context.Context, term []byte, after store.Position, n
 		return nil, fmt.Errorf("look up term: %w", err)
 	}
 	defer s.release()
-	if !indexable(term) || limit <= 0 {
+	if len(term) == 0 || len(term) > store.MaxTerm || limit <= 0 {
 		return nil, nil
 	}
 	hash := hashTerm(s.recent.seed, term)
 	refs, from := s.recent.find(hash)
-	if len(refs) == 0 && s.filter.absent(hash) {
-		return nil, nil
-	}
 	q := &query{s: s, hash: hash, after: after, newest: newest, limit: limit}
 	if newest {
 		slices.Reverse(refs)

@@ -49,9 +49,6 @@ func (r *recent) add(terms *store.Terms, at store.Position, of store.Subject) {
 	}
 }
 
-// indexable reports whether a term is of a length the index takes.
-func indexable(t []byte) bool { return len(t) > 0 && len(t) <= store.MaxTerm }
-
 func (r *recent) link(x ref) {
 	head, ok := r.heads[x.hash]
 	if !ok {
