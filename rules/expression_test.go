@@ -127,6 +127,7 @@ func TestHostileExpressions(t *testing.T) {
 		"nested not":                        strings.Repeat("not ", 1000) + "true",
 		"nested minus":                      strings.Repeat("-", 4000) + "1 > 0",
 		"nested ternaries":                  strings.Repeat("true ? ", 500) + "1" + strings.Repeat(" : 1", 500),
+		"short ternaries":                   strings.Repeat("1?", 1000) + "1" + strings.Repeat(":1", 1000),
 		"string doubling":                   `let a = "x"; let b = a + a; let c = b + b; c + c == ""`,
 		"pathological pattern":              `ret.reason matches "(a+)+$"`,
 		"count is left by disabling":        `count(1..100000000) > 0`,

@@ -18,7 +18,7 @@ func exceedsLimits(text string) (at int, problem string) {
 	if len(text) > maxExprBytes {
 		return 0, "the expression is longer than 4096 bytes"
 	}
-	depth := 0
+	depth, operators := 0, 0
 	quote := byte(0)
 	for i := 0; i < len(text); i++ {
 		c := text[i]
@@ -37,6 +37,10 @@ func exceedsLimits(text string) (at int, problem string) {
 			}
 		case strings.IndexByte(")]}", c) >= 0:
 			depth--
+		case strings.IndexByte("+-!?", c) >= 0: // a node each at least, and expr's parser recurses on them
+			if operators++; operators > maxExprNodes {
+				return i, "the expression has more than 400 parts"
+			}
 		}
 	}
 	return 0, ""
