@@ -205,9 +205,16 @@ func (c *column) place(v float64) int32 {
 	}
 }
 
+// clear applies entries, four to a turn of the loop.
 func (s *Scorer) clear(masks []uint64, from, to int32) {
-	trees := s.entryTree[from:to]
-	clears := s.entryMask[from:to]
+	trees, clears := s.entryTree[from:to], s.entryMask[from:to]
+	for len(trees) >= 4 && len(clears) >= 4 {
+		masks[trees[0]] &= clears[0]
+		masks[trees[1]] &= clears[1]
+		masks[trees[2]] &= clears[2]
+		masks[trees[3]] &= clears[3]
+		trees, clears = trees[4:], clears[4:]
+	}
 	for i, t := range trees {
 		masks[t] &= clears[i]
 	}
