@@ -103,6 +103,7 @@ func DefaultCandidates(n int, unit string) []Candidate {
 		{Name: "r-boost", Method: MethodR, Base: BaseBoost, Boost: boost(50, 4, coarse)},
 		{Name: "x-boost-small", Method: MethodX, Base: BaseBoost, Boost: boost(60, 4, coarse)},
 		{Name: "s-boost-small", Method: MethodS, Base: BaseBoost, Boost: boost(200, 4, coarse)},
+		{Name: "t-boost-small", Method: MethodT, Base: BaseBoost, Boost: boost(100, 4, coarse)},
 		{Name: "forest-coarse", Method: MethodForest, Forest: &ForestSettings{Trees: 200, MinLeaf: 8 * forestLeaf}},
 		{Name: "forest", Method: MethodForest, Forest: &ForestSettings{Trees: 200, MinLeaf: forestLeaf}},
 		{Name: "x-boost-large", Method: MethodX, Base: BaseBoost, Boost: boost(large/2, deep/2, fine)},

@@ -48,8 +48,9 @@ func (m *match) pick() (*choice, error) {
 // the field: a paired test at 95 % (in the spirit of the one-standard-error
 // rule of Breiman et al. 1984). Where linear ones and ones built from trees are
 // among them, the data are too weak to tell how complex the effects are: the
-// simplest of both kinds are averaged, which err in different ways. Otherwise
-// the best wins, be it the blend; of linear ones the simplest.
+// simplest of both kinds are averaged, which err in different ways. A blend among
+// them stands for trees alone, for the same reason. Else the best wins, of linear
+// ones the simplest.
 func (m *match) settle(field []*choice) *choice {
 	best := field[0]
 	for _, c := range field[1:] {
@@ -57,10 +58,12 @@ func (m *match) settle(field []*choice) *choice {
 			best = c
 		}
 	}
-	var linear, trees *choice
+	var linear, trees, blend *choice
 	for _, c := range field {
 		switch {
-		case len(c.members) > 1 || c != best && m.clearlyWorse(c.verdict, best.verdict):
+		case c != best && m.clearlyWorse(c.verdict, best.verdict):
+		case len(c.members) > 1:
+			blend = c
 		case c.members[0].Base == BaseLinear:
 			linear = cmp.Or(linear, c)
 		default:
@@ -72,6 +75,8 @@ func (m *match) settle(field []*choice) *choice {
 		return m.average(linear, trees)
 	case linear != nil && len(best.members) == 1 && best.members[0].Base == BaseLinear:
 		return linear
+	case linear == nil && blend != nil:
+		return blend
 	}
 	return best
 }

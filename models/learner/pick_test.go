@@ -34,8 +34,11 @@ func TestSettle(t *testing.T) {
 		t.Fatal(err)
 	}
 	entrant := pickField(n)
-	blended := entrant("blend", BaseLinear, -2, true)
-	blended.members = append(blended.members, &Candidate{Name: "more"})
+	blend := func(loss float64, sure bool) *choice {
+		c := entrant("blend", BaseBoost, loss, sure)
+		c.members = append(c.members, &Candidate{Name: "more"})
+		return c
+	}
 	for name, c := range map[string]struct {
 		field   []*choice
 		noBlend bool
@@ -44,8 +47,10 @@ func TestSettle(t *testing.T) {
 		"nobody can tell": {[]*choice{entrant("l1", BaseLinear, 0, false), entrant("l2", BaseLinear, -1, true), entrant("t1", BaseBoost, 0, false), entrant("t2", BaseBoost, -0.5, false)}, false, "l1 + t1"},
 		"one is wanted":   {[]*choice{entrant("l1", BaseLinear, 0, false), entrant("t1", BaseBoost, 0, false), entrant("t2", BaseBoost, -0.5, true)}, true, "t2"},
 		"trees are best":  {[]*choice{entrant("l1", BaseLinear, 0, true), entrant("t1", BaseBoost, -0.5, false), entrant("t2", BaseBoost, -1, true)}, false, "t2"},
-		"blend is best":   {[]*choice{entrant("l1", BaseLinear, 0, true), entrant("t1", BaseBoost, -1, false), blended}, false, "blend"},
-		"no tree to pair": {[]*choice{entrant("l1", BaseLinear, 0, false), entrant("t1", BaseBoost, 0, true), blended}, false, "blend"},
+		"blend is best":   {[]*choice{entrant("l1", BaseLinear, 0, true), entrant("t1", BaseBoost, -1, false), blend(-2, true)}, false, "blend"},
+		"blend is close":  {[]*choice{entrant("l1", BaseLinear, 0, true), entrant("t1", BaseBoost, -1, true), blend(-0.9, false)}, false, "blend"},
+		"blend is behind": {[]*choice{entrant("l1", BaseLinear, 0, true), entrant("t1", BaseBoost, -1, true), blend(-0.9, true)}, false, "t1"},
+		"no tree to pair": {[]*choice{entrant("l1", BaseLinear, 0, false), entrant("t1", BaseBoost, 0, true), blend(-2, true)}, false, "blend"},
 		"linear is best":  {[]*choice{entrant("l1", BaseLinear, 0, false), entrant("l2", BaseLinear, -1, true), entrant("t1", BaseBoost, 0, true)}, false, "l1"},
 	} {
 		m := &match{spec: Spec{NoBlend: c.noBlend}, w: w, nuis: []*nuisance{2: {level: w.columns(2)}}}
