@@ -153,45 +153,100 @@ func (w *work) levelMaps(level []float64, rows []int32) (maps [3]models.Calibrat
 	return maps, nil
 }
 
-// effectMap is the calibration of one offer's effect: shift + scale × effect.
-type effectMap struct{ shift, scale float64 }
+// effectMap is the calibration of one offer's effect: shift + own × the offer's
+// effect + all × the sum of all offers' effects.
+type effectMap struct{ shift, own, all float64 }
 
-// slopeTrust is the standard deviation of the prior that an effect model's
-// scale is right (1): the fitted slope counts by its precision against it.
-const slopeTrust = 0.3
+// Standard deviations of the prior that a scale is right (1): the fitted slope
+// counts by its precision against it. Several offers together are trusted more:
+// their scale moves none of them past another.
+const (
+	slopeTrust  = 0.3
+	commonTrust = 0.1
+)
 
-// calibrateEffect fits the shrunk linear map of an out-of-fold effect on
-// doubly robust pseudo-outcomes. Subtracting two isotonic fits instead would
-// make steps that are in neither arm.
-func (w *work) calibrateEffect(a int, effect []float64, n *nuisance, rows []int32) effectMap {
-	gamma := make([]float64, len(rows))
-	sw, mg, me := 0.0, 0.0, 0.0
-	for k, i := range rows {
-		wt := w.d.weight(int(i))
-		gamma[k] = w.doublyRobust(a, i, n)
-		sw += wt
-		mg += wt * gamma[k]
-		me += wt * effect[i]
+// calibrateEffects fits shrunk linear maps of out-of-fold effects on doubly
+// robust pseudo-outcomes. Subtracting two isotonic fits instead would make steps
+// that are in neither arm.
+//
+// The mean over the offers has one scale, what sets each offer apart from it
+// another, which is known better: rows without an offer are noise in every
+// pseudo-outcome alike, and it decides between offers.
+func (w *work) calibrateEffects(effects [][]float64, n *nuisance) []effectMap {
+	k := len(effects)
+	x, y := w.columns(k), w.columns(k)
+	meanX, meanY, sum := make([]float64, k), make([]float64, k), 0.0
+	for a := range effects {
+		copy(x[a], effects[a])
+		for _, i := range w.all {
+			y[a][i] = w.doublyRobust(a+1, i, n)
+		}
+		meanX[a], meanY[a] = w.centre(x[a]), w.centre(y[a])
+		sum += meanX[a]
 	}
-	mg /= sw
-	me /= sw
-	see, seg := 0.0, 0.0
-	for k, i := range rows {
-		wt := w.d.weight(int(i))
-		see += wt * (effect[i] - me) * (effect[i] - me)
-		seg += wt * (effect[i] - me) * (gamma[k] - mg)
+	commonX, commonY := [][]float64{takeMean(x)}, [][]float64{takeMean(y)}
+	own, all := w.shrunkSlope(commonX, commonY, slopeTrust), 0.0
+	if k > 1 {
+		own = w.shrunkSlope(x, y, slopeTrust)
+		all = (w.shrunkSlope(commonX, commonY, commonTrust) - own) / float64(k)
 	}
-	if see <= 1e-12*sw*(me*me+1e-12) {
-		return effectMap{shift: mg - me, scale: 1}
+	maps := make([]effectMap, k)
+	for a := range maps {
+		maps[a] = effectMap{shift: meanY[a] - own*meanX[a] - all*sum, own: own, all: all}
 	}
-	slope, noise := seg/see, 0.0
-	for k, i := range rows {
-		wt := w.d.weight(int(i))
-		r := gamma[k] - mg - slope*(effect[i]-me)
-		noise += wt * wt * r * r * (effect[i] - me) * (effect[i] - me)
+	return maps
+}
+
+// centre takes the weighted mean out of v and returns it.
+func (w *work) centre(v []float64) float64 {
+	mean, _ := w.meanSE(v)
+	for i := range v {
+		v[i] -= mean
 	}
-	se2 := noise / (see * see)
-	trust := slopeTrust * slopeTrust / (slopeTrust*slopeTrust + se2)
-	scale := max(0, 1+trust*(slope-1))
-	return effectMap{shift: mg - scale*me, scale: scale}
+	return mean
+}
+
+// takeMean takes the mean over the columns out of every row and returns it.
+func takeMean(columns [][]float64) []float64 {
+	mean := make([]float64, len(columns[0]))
+	for _, c := range columns {
+		for i, v := range c {
+			mean[i] += v / float64(len(columns))
+		}
+	}
+	for _, c := range columns {
+		for i := range c {
+			c[i] -= mean[i]
+		}
+	}
+	return mean
+}
+
+// shrunkSlope is the slope of y on x, both centred, over all columns, shrunk
+// towards 1 by a prior of standard deviation sd and not below 0; 1 if x is constant.
+func (w *work) shrunkSlope(x, y [][]float64, sd float64) float64 {
+	xx, xy, total := 0.0, 0.0, 0.0
+	for a, column := range x {
+		target := y[a]
+		for i, v := range column {
+			wt := w.d.weight(i)
+			xx += wt * v * v
+			xy += wt * v * target[i]
+			total += wt
+		}
+	}
+	if xx <= 1e-24*total {
+		return 1
+	}
+	slope, noise := xy/xx, 0.0
+	for i := range x[0] {
+		r := 0.0
+		for a := range x {
+			r += x[a][i] * (y[a][i] - slope*x[a][i])
+		}
+		r *= w.d.weight(i)
+		noise += r * r
+	}
+	trust := sd * sd / (sd*sd + noise/(xx*xx))
+	return max(0, 1+trust*(slope-1))
 }

@@ -3,6 +3,8 @@ package learner
 import (
 	"math"
 	"testing"
+
+	"github.com/rebound-engine/rebound/models"
 )
 
 func TestIsotonicAndPlattRepairLevels(t *testing.T) {
@@ -66,5 +68,39 @@ func TestQiniOfKnownCases(t *testing.T) {
 	}
 	if got := w.qini(1, []float64{1, 1, 1, 1}, rows); got != 0 {
 		t.Errorf("all tied: %v, want 0", got)
+	}
+}
+
+// TestEffectScales: what sets offers apart is scaled by itself, the mean over
+// the offers too.
+func TestEffectScales(t *testing.T) {
+	const n = 30_000
+	d := &Dataset{Outcome: "y", Unit: "money", Offers: []string{"a", "b"}, Features: []models.Feature{{Name: "x"}}, X: [][]float64{make([]float64, n)}}
+	said := [][]float64{make([]float64, n), make([]float64, n)}
+	for i := range n {
+		x := float64(i%7-3) / 3
+		arm := i / 7 % 3
+		common, apart := 1+float64(i%5-2)/2, x
+		effect := [3]float64{0, common + apart, common - apart}
+		d.X[0][i] = x
+		d.Y, d.Arm = append(d.Y, effect[arm]), append(d.Arm, arm)
+		said[0][i], said[1][i] = 5+common+2*apart, 7+common-2*apart
+	}
+	w, err := newWork(d, 2, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps := w.calibrateEffects(said, &nuisance{level: w.columns(3)})
+	for a, e := range maps {
+		if math.Abs(e.own-0.5) > 0.05 || math.Abs(e.own+2*e.all-1) > 0.1 {
+			t.Errorf("offer %d: %+v", a, e)
+		}
+		if mean := e.shift + e.own*said[a][3] + e.all*(said[0][3]+said[1][3]); math.Abs(mean-1.5) > 0.1 {
+			t.Errorf("offer %d has the effect %v in row 3", a, mean)
+		}
+	}
+	alone := w.calibrateEffects(said[:1], &nuisance{level: w.columns(3)})
+	if e := alone[0]; e.all != 0 || e.own < 0.5 || e.own > 0.9 {
+		t.Errorf("one offer: %+v", e)
 	}
 }

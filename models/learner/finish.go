@@ -3,6 +3,7 @@ package learner
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rebound-engine/rebound/models"
 )
@@ -30,11 +31,11 @@ func (a *assembly) addModel(m *effectModel) []int {
 	return at
 }
 
-// sum translates fit indexes into outputs, scaled.
-func translate(s sum, at []int, weight float64) models.Sum {
-	out := models.Sum{Offset: s.offset * weight}
+// translate turns fit indexes into outputs.
+func translate(s sum, at []int) models.Sum {
+	out := models.Sum{Offset: s.offset}
 	for _, p := range s.parts {
-		out.Parts = append(out.Parts, models.Part{Output: at[p.fit] + p.output, Weight: p.weight * weight})
+		out.Parts = append(out.Parts, models.Part{Output: at[p.fit] + p.output, Weight: p.weight})
 	}
 	return out
 }
@@ -46,7 +47,8 @@ func (m *match) finish(ctx context.Context, p *choice) (*Result, error) {
 		return nil, fmt.Errorf("tournament: %w", err)
 	}
 	maps, calibrated := m.calibrate(p)
-	spread, err := m.spread(ctx, p, fit)
+	fit.calibrate(maps)
+	spread, err := m.spread(ctx, p, fit, maps)
 	if err != nil {
 		return nil, fmt.Errorf("tournament: %w", err)
 	}
@@ -88,38 +90,66 @@ func (m *effectModel) merge(o *effectModel, weight float64) {
 	}
 }
 
-// calibrate maps each offer's effect and returns the calibrated out-of-fold effects.
+// calibrate maps the offers' effects and returns the calibrated out-of-fold effects.
 func (m *match) calibrate(p *choice) ([]effectMap, [][]float64) {
 	w := m.w
-	maps, out := make([]effectMap, len(w.d.Offers)), w.columns(len(w.d.Offers))
-	for a := range maps {
-		maps[a] = w.calibrateEffect(a+1, p.effects[a], m.evaluation(), w.all)
-	}
+	maps, out := w.calibrateEffects(p.effects, m.evaluation()), w.columns(len(w.d.Offers))
 	if w.d.ordered() {
 		common(maps)
 	}
-	for a := range maps {
-		for i, v := range p.effects[a] {
-			out[a][i] = maps[a].shift + maps[a].scale*v
+	for _, i := range w.all {
+		sum := 0.0
+		for a := range p.effects {
+			sum += p.effects[a][i]
+		}
+		for a, e := range maps {
+			out[a][i] = e.shift + e.own*p.effects[a][i] + e.all*sum
 		}
 	}
 	return maps, out
 }
 
-// common gives all offers the same map, which keeps their order.
+// common gives all offers the same shift, which keeps their order.
 func common(maps []effectMap) {
-	var mean effectMap
+	mean := 0.0
 	for _, e := range maps {
-		mean.shift += e.shift / float64(len(maps))
-		mean.scale += e.scale / float64(len(maps))
+		mean += e.shift / float64(len(maps))
 	}
 	for a := range maps {
-		maps[a] = mean
+		maps[a].shift = mean
+	}
+}
+
+// calibrate applies maps to the effects.
+func (m *effectModel) calibrate(maps []effectMap) {
+	raw := m.effects
+	m.effects = make([]sum, len(maps))
+	for a, e := range maps {
+		m.effects[a].offset = e.shift
+		m.effects[a].add(raw[a], e.own)
+		if e.all != 0 {
+			for _, s := range raw {
+				m.effects[a].add(s, e.all)
+			}
+		}
+	}
+}
+
+// add adds another sum with a weight.
+func (s *sum) add(o sum, weight float64) {
+	s.offset += weight * o.offset
+	for _, p := range o.parts {
+		same := func(q part) bool { return q.fit == p.fit && q.output == p.output }
+		if k := slices.IndexFunc(s.parts, same); k >= 0 {
+			s.parts[k].weight += weight * p.weight
+		} else {
+			s.parts = append(s.parts, part{fit: p.fit, output: p.output, weight: weight * p.weight})
+		}
 	}
 }
 
 // spread estimates the variance of the effects per row; nil without refits.
-func (m *match) spread(ctx context.Context, p *choice, fit *effectModel) ([][]float64, error) {
+func (m *match) spread(ctx context.Context, p *choice, fit *effectModel, maps []effectMap) ([][]float64, error) {
 	if _, ok := soleForest(fit); ok || m.spec.Refits < 1 {
 		return nil, nil
 	}
@@ -135,6 +165,7 @@ func (m *match) spread(ctx context.Context, p *choice, fit *effectModel) ([][]fl
 			}
 			out.merge(half, p.weight[k])
 		}
+		out.calibrate(maps)
 		return out, nil
 	}, func() { done++; m.report("interval", p.name, done, m.spec.Refits) })
 }
@@ -169,12 +200,13 @@ func (m *match) assemble(ctx context.Context, fit *effectModel, maps []effectMap
 		}
 	}
 	for k, e := range maps {
-		arm := models.ArmEffect{Effect: translate(fit.effects[k], at, 1), Shift: e.shift, Scale: e.scale, Variance: models.Sum{Offset: ate[k]}}
+		arm := models.ArmEffect{Effect: translate(fit.effects[k], at), Scale: 1, Variance: models.Sum{Offset: ate[k]}}
 		if f, ok := soleForest(fit); ok {
-			arm.Variance.Parts = []models.Part{{Output: at[0] + f.arms + k, Weight: e.scale * e.scale * spreadFactor}}
+			scale := max(e.own, e.own+float64(len(maps))*e.all)
+			arm.Variance.Parts = []models.Part{{Output: at[0] + f.arms + k, Weight: scale * scale * spreadFactor}}
 		} else if spread != nil && variances[k] != nil {
 			f := variances[k].(scaledFit)
-			arm.Variance.Parts = []models.Part{{Output: a.add(f), Weight: f.scale * e.scale * e.scale * spreadFactor}}
+			arm.Variance.Parts = []models.Part{{Output: a.add(f), Weight: f.scale * spreadFactor}}
 		}
 		a.spec.Arms = append(a.spec.Arms, arm)
 	}

@@ -85,7 +85,7 @@ func (w *work) fitAlone(ctx context.Context, s *FitSpec) (*models.Uplift, error)
 	a := &assembly{spec: models.UpliftSpec{Schema: w.d.Schema()}}
 	at := a.addModel(fit)
 	if s.ownLevels() {
-		a.spec.Without = translate(fit.levels[0], at, 1)
+		a.spec.Without = translate(fit.levels[0], at)
 	} else {
 		levels, err := w.fitLevels(ctx, &s.Levels, w.all)
 		if err != nil {
@@ -95,7 +95,7 @@ func (w *work) fitAlone(ctx context.Context, s *FitSpec) (*models.Uplift, error)
 	}
 	forest, _ := soleForest(fit)
 	for k, e := range fit.effects {
-		arm := models.ArmEffect{Effect: translate(e, at, 1), Scale: 1}
+		arm := models.ArmEffect{Effect: translate(e, at), Scale: 1}
 		if forest != nil {
 			arm.Variance.Parts = []models.Part{{Output: at[0] + forest.arms + k, Weight: spreadFactor}}
 		}
