@@ -11,7 +11,7 @@ type Explained struct {
 	// Link is LinkIdentity if it is the outcome or effect itself, in the outcome's
 	// unit. Otherwise it is the sum before that link: of an effect learned as a
 	// difference of chances (S- and T-learners), the log-odds with the offer less
-	// those without.
+	// those without, weighed as the effect weighs the chances.
 	Link Link
 	// Exact attributions are Shapley values. Others are of blends whose members have
 	// different links: each member's Shapley values before its link, scaled to what

@@ -106,9 +106,9 @@ func effectWords(e models.Explained) string {
 	case !e.Exact:
 		return "The values add up to the calibrated effect less its base. The model blends effects with differences of chances, whose Shapley values in log-odds are scaled to chances: shares, not exact Shapley values."
 	case e.Link == models.LinkLogistic:
-		return "Exact SHAP values in log-odds: they add up to the log-odds with the offer less those without, before the effect is calibrated."
+		return "Exact SHAP values in log-odds: they add up to the log-odds with the offer less those without, scaled as the effects are."
 	case e.Link == models.LinkExp:
-		return "Exact SHAP values of logarithms: they add up to the logarithm of the level with the offer over that without, before the effect is calibrated."
+		return "Exact SHAP values of logarithms: they add up to the logarithm of the level with the offer over that without, scaled as the effects are."
 	}
 	return "Exact SHAP values: they add up to the calibrated effect less its base."
 }

@@ -47,7 +47,7 @@ func (m *match) finish(ctx context.Context, p *choice) (*Result, error) {
 		return nil, fmt.Errorf("tournament: %w", err)
 	}
 	maps, calibrated := m.calibrate(p)
-	fit.calibrate(maps)
+	fit.scale(maps)
 	spread, err := m.spread(ctx, p, fit, maps)
 	if err != nil {
 		return nil, fmt.Errorf("tournament: %w", err)
@@ -120,12 +120,11 @@ func common(maps []effectMap) {
 	}
 }
 
-// calibrate applies maps to the effects.
-func (m *effectModel) calibrate(maps []effectMap) {
+// scale applies maps to the effects, but for the shifts.
+func (m *effectModel) scale(maps []effectMap) {
 	raw := m.effects
 	m.effects = make([]sum, len(maps))
 	for a, e := range maps {
-		m.effects[a].offset = e.shift
 		m.effects[a].add(raw[a], e.own)
 		if e.all != 0 {
 			for _, s := range raw {
@@ -165,7 +164,7 @@ func (m *match) spread(ctx context.Context, p *choice, fit *effectModel, maps []
 			}
 			out.merge(half, p.weight[k])
 		}
-		out.calibrate(maps)
+		out.scale(maps)
 		return out, nil
 	}, func() { done++; m.report("interval", p.name, done, m.spec.Refits) })
 }
@@ -200,7 +199,7 @@ func (m *match) assemble(ctx context.Context, fit *effectModel, maps []effectMap
 		}
 	}
 	for k, e := range maps {
-		arm := models.ArmEffect{Effect: translate(fit.effects[k], at), Scale: 1, Variance: models.Sum{Offset: ate[k]}}
+		arm := models.ArmEffect{Effect: translate(fit.effects[k], at), Shift: e.shift, Scale: 1, Variance: models.Sum{Offset: ate[k]}}
 		if f, ok := soleForest(fit); ok {
 			scale := max(e.own, e.own+float64(len(maps))*e.all)
 			arm.Variance.Parts = []models.Part{{Output: at[0] + f.arms + k, Weight: scale * scale * spreadFactor}}
