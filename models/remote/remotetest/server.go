@@ -4,6 +4,7 @@ package remotetest
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -67,7 +68,7 @@ func (s *Server) Serve(t testing.TB, address string, opts ...grpc.ServerOption) 
 	go func() { done <- g.Serve(l) }()
 	stop = sync.OnceFunc(func() {
 		g.Stop()
-		if err := <-done; err != nil {
+		if err := <-done; err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it served
 			t.Error(err)
 		}
 	})
