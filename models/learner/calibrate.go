@@ -185,8 +185,10 @@ func (w *work) calibrateEffects(effects [][]float64, n *nuisance) []effectMap {
 		sum += meanX[a]
 	}
 	commonX, commonY := [][]float64{takeMean(x)}, [][]float64{takeMean(y)}
-	own, all := w.shrunkSlope(commonX, commonY, slopeTrust), 0.0
-	if k > 1 {
+	var own, all float64
+	if k == 1 {
+		own = w.shrunkSlope(commonX, commonY, slopeTrust)
+	} else {
 		own = w.shrunkSlope(x, y, slopeTrust)
 		all = (w.shrunkSlope(commonX, commonY, commonTrust) - own) / float64(k)
 	}
@@ -199,7 +201,7 @@ func (w *work) calibrateEffects(effects [][]float64, n *nuisance) []effectMap {
 
 // centre takes the weighted mean out of v and returns it.
 func (w *work) centre(v []float64) float64 {
-	mean, _ := w.meanSE(v)
+	mean := w.mean(v, w.all)
 	for i := range v {
 		v[i] -= mean
 	}

@@ -83,10 +83,7 @@ func (m *effectModel) merge(o *effectModel, weight float64) {
 	base := len(m.fits)
 	m.fits = append(m.fits, o.fits...)
 	for a, s := range o.effects {
-		m.effects[a].offset += weight * s.offset
-		for _, p := range s.parts {
-			m.effects[a].parts = append(m.effects[a].parts, part{fit: base + p.fit, output: p.output, weight: weight * p.weight})
-		}
+		m.effects[a].add(s, base, weight)
 	}
 }
 
@@ -125,24 +122,25 @@ func (m *effectModel) scale(maps []effectMap) {
 	raw := m.effects
 	m.effects = make([]sum, len(maps))
 	for a, e := range maps {
-		m.effects[a].add(raw[a], e.own)
+		m.effects[a].add(raw[a], 0, e.own)
 		if e.all != 0 {
 			for _, s := range raw {
-				m.effects[a].add(s, e.all)
+				m.effects[a].add(s, 0, e.all)
 			}
 		}
 	}
 }
 
-// add adds another sum with a weight.
-func (s *sum) add(o sum, weight float64) {
+// add adds another sum, whose fits start at base, with a weight.
+func (s *sum) add(o sum, base int, weight float64) {
 	s.offset += weight * o.offset
 	for _, p := range o.parts {
+		p.fit, p.weight = base+p.fit, weight*p.weight
 		same := func(q part) bool { return q.fit == p.fit && q.output == p.output }
 		if k := slices.IndexFunc(s.parts, same); k >= 0 {
-			s.parts[k].weight += weight * p.weight
+			s.parts[k].weight += p.weight
 		} else {
-			s.parts = append(s.parts, part{fit: p.fit, output: p.output, weight: weight * p.weight})
+			s.parts = append(s.parts, p)
 		}
 	}
 }
