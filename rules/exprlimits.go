@@ -12,6 +12,8 @@ const (
 	maxSteps     = 5_000 // list elements and 64-byte pieces of text looked at in one evaluation
 )
 
+const tooManyParts = "the expression has more than 400 parts"
+
 // exceedsLimits returns the place and a description of the first limit a text
 // exceeds, or "".
 func exceedsLimits(text string) (at int, problem string) {
@@ -39,7 +41,7 @@ func exceedsLimits(text string) (at int, problem string) {
 			depth--
 		case strings.IndexByte("+-!?", c) >= 0: // a node each at least, and expr's parser recurses on them
 			if operators++; operators > maxExprNodes {
-				return i, "the expression has more than 400 parts"
+				return i, tooManyParts
 			}
 		}
 	}

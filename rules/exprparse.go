@@ -96,7 +96,7 @@ func (l *language) parse(text string) (*parser.Tree, *exprProblem) {
 		p.message = "not an expression: " + at.Message
 		p.unexpectedAtEnd = strings.Contains(at.Message, "token EOF") || strings.Contains(at.Message, "not terminated") || strings.Contains(at.Message, "unexpected end")
 		if strings.Contains(at.Message, "maximum allowed nodes") {
-			p.code, p.message = "RB2007", "the expression has more than 400 parts"
+			p.code, p.message = "RB2007", tooManyParts
 		}
 		p.help = syntaxHelp(text, p)
 	}
